@@ -1,0 +1,188 @@
+import Alliance
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Store
+import TransparencyLog
+
+extension LocalRoutes {
+    // MARK: Receipts
+
+    /// Seconds that a caller may wait for receipts.
+    private static let waitLimit: UInt64 = 60
+
+    func receipts(_ query: LocalQuery) async throws -> JSONValue {
+        let member = try query.member()
+        let index = try await receiptIndex(query, member)
+        let wanted = try (query.text("wait")?.split(separator: ",") ?? []).map { try query.member(String($0)) }
+        let deadline = Clock.seconds + Int64(try query.number("timeout", default: 0, most: Self.waitLimit))
+        let changes = await driver.changes()
+        var found = try await holders(of: index, member)
+        if !wanted.isEmpty {
+            let ticks = AsyncStream<Void> { continuation in
+                let watch = Task { for await _ in changes { continuation.yield() } }
+                let clock = Task {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .milliseconds(500))
+                        continuation.yield()
+                    }
+                }
+                continuation.onTermination = { _ in
+                    watch.cancel()
+                    clock.cancel()
+                }
+            }
+            for await _ in ticks {
+                found = try await holders(of: index, member)
+                if wanted.allSatisfy({ found[$0.id] != nil }) || Clock.seconds >= deadline { break }
+            }
+        }
+        return try await receipt(index, member, found)
+    }
+
+    private func receiptIndex(_ query: LocalQuery, _ member: CharterMember) async throws -> UInt64 {
+        let size = try await store.log(member.log.name).size
+        if query.text("index") != nil {
+            let index = try query.number("index", default: 0, most: UInt64(Int64.max) - 1)
+            guard index < size else {
+                throw LocalError(
+                    .notFound, "unknown", "\(member.name)'s log has \(size) entries; there is no entry \(index)")
+            }
+            return index
+        }
+        let register = try query.required("register")
+        let key = try query.required("key")
+        guard let index = try await store.history(of: RowKey(map: register, key: key), in: member.log.name).first else {
+            throw LocalError(.notFound, "unknown", "\(member.name) never said anything of \(key) in \(register)")
+        }
+        return index
+    }
+
+    /// Who holds and checked an entry: members that cosigned a checkpoint above it, with the earliest time known.
+    private func holders(of index: UInt64, _ owner: CharterMember) async throws -> [String: Int64] {
+        var holders: [String: Int64] = [:]
+        func note(_ member: String, _ time: UInt64) {
+            holders[member] = min(holders[member] ?? Int64(time), Int64(time))
+        }
+        let (kept, first) = try await store.cosignatures(of: owner.log.name, over: index)
+        for signature in kept { note(signature.member, signature.time) }
+        guard let first else { return holders }
+        let lines = try SignedNote(parsing: first).signatures
+        for member in charter.replicas(of: owner.id) {
+            guard let key = member.replica, let line = lines.first(where: { $0.isAttributed(to: key) }) else {
+                continue
+            }
+            note(member.id, try Cosignature(parsing: line).timestamp)
+        }
+        return holders
+    }
+
+    private func receipt(
+        _ index: UInt64, _ owner: CharterMember, _ holders: [String: Int64]
+    ) async throws -> JSONValue {
+        let connected = await driver.connected
+        let lastSeen = await network.lastSeen
+        let replicas = charter.replicas(of: owner.id)
+        let views: [JSONValue] = replicas.map { member in
+            let isSelf = member.id == identity.member.id
+            let isReachable = isSelf || connected[member.id] != nil
+            return [
+                "member": .string(member.name), "title": .string(member.title), "zone": .string(member.zone),
+                "held": .bool(holders[member.id] != nil),
+                "time": holders[member.id].map { Self.time($0) } ?? .null, "reachable": .bool(isReachable),
+                "since": (isReachable ? connected[member.id] : lastSeen[member.id]).map { Self.time($0) } ?? .null,
+            ]
+        }
+        return [
+            "member": .string(owner.name), "index": .integer(Int64(index)), "entry": try await view(index, owner),
+            "needed": .integer(Int64(charter.quorum)), "holders": .array(views),
+            "collusion": .integer(Int64(max(0, replicas.count - charter.quorum + 1))),
+        ]
+    }
+
+    // MARK: Proofs
+
+    func prove(_ query: LocalQuery) async throws -> Response {
+        let member = try query.member()
+        let map = try query.required("register")
+        let register = map.split(separator: "/").first.map(String.init) ?? map
+        let state = try await store.state(of: member.log.name)
+        let key = try canonicalKey(try query.required("key"), map, state.definitions[register])
+        let question = try ProofQuestion(
+            alliance: identity.charter.alliance, member: member.id, map: map, key: key, on: try query.time("on"))
+        guard let stored = try await store.proof(of: question.row, register: register, in: member.log.name) else {
+            let record = try await store.log(member.log.name)
+            let error = LocalError(
+                .conflict, "not-yet",
+                "the newest state of \(member.title)'s log (\(record.size) entries) is not held by "
+                    + "\(charter.quorum) other members yet; try again in a moment")
+            throw error
+        }
+        let proof = try ProofFile.make(from: material(stored, question, register))
+        return LocalAnswer.bytes(proof.encoded(), type: "application/json")
+    }
+
+    /// Keys are canonicalised by the definition in force, else by the one that the charter lists, if it is built in.
+    private func canonicalKey(_ key: String, _ map: String, _ published: RegisterDefinition?) throws -> String {
+        if map == ReservedMap.documents { return key }
+        let parts = map.split(separator: "/", maxSplits: 1).map(String.init)
+        guard let definition = published ?? BuiltInRegisters.definition(named: parts[0]),
+            published != nil || charter.register(parts[0]) != nil
+        else {
+            let names = charter.registers.map(\.name).joined(separator: ", ")
+            throw LocalError(.notFound, "unknown", "there is no register \(parts[0]); the shared ones are \(names)")
+        }
+        let form: Result<String, FormProblem>
+        if parts.count == 2 {
+            guard let lookup = definition.lookups.first(where: { $0.field == parts[1] }) else {
+                throw LocalError(.notFound, "unknown", "\(parts[0]) has no lookup by \(parts[1])")
+            }
+            form = lookup.form.canonicalise(key)
+        } else {
+            form = definition.keyForm.canonicalise(key)
+        }
+        switch form {
+        case .success(let canonical): return canonical
+        case .failure(let problem): throw LocalError(.badRequest, "key-form", "the key \(key) \(problem.reason)")
+        }
+    }
+
+    private func material(_ stored: StoredProof, _ question: ProofQuestion, _ register: String) throws -> ProofMaterial
+    {
+        let isShared = charter.register(register) != nil
+        var definition: ProofDefinition?
+        if !question.isAboutDocuments {
+            if isShared {
+                let published = stored.definition.flatMap { Self.descriptor($0.bytes) }
+                let descriptor = published ?? BuiltInRegisters.definition(named: register)?.descriptor
+                definition = descriptor.map { ProofDefinition(shared: $0) }
+            } else if let own = stored.definition {
+                definition = .published(
+                    ProofStatement(entry: ProofEntry(index: own.index, bytes: own.bytes)), own.proof)
+            }
+        }
+        return ProofMaterial(
+            charter: identity.charter, question: question, note: try stored.checkpoint.fullNote(),
+            firstNote: stored.firstNote, stateLeaf: stored.stateLeaf, stateIndex: stored.stateIndex,
+            inclusion: stored.inclusion, rowProof: stored.rowProof, row: stored.row,
+            statements: stored.statements.map { statement in
+                ProofStatement(
+                    entry: ProofEntry(index: statement.index, bytes: statement.bytes),
+                    approvals: statement.approvals.prefix(ProofStatement.approvalLimit).map {
+                        ProofEntry(index: $0.index, bytes: $0.bytes)
+                    })
+            },
+            rosters: stored.rosters.map { roster in
+                ProofRoster(
+                    entry: ProofEntry(index: roster.index, bytes: roster.bytes), ordinal: roster.ordinal,
+                    proof: roster.proof, next: roster.next, nextProof: roster.nextProof)
+            }, definition: definition)
+    }
+
+    private static func descriptor(_ bytes: [UInt8]) -> [UInt8]? {
+        guard let statement = try? Statement(parsing: bytes), case .register(let definition) = statement.body else {
+            return nil
+        }
+        return definition.descriptor
+    }
+}

@@ -1,0 +1,145 @@
+import Alliance
+import Foundation
+import Replication
+import Store
+import TransparencyLog
+
+extension LocalRoutes {
+    func status() async throws -> JSONValue {
+        var logs: [JSONValue] = []
+        let statuses = await driver.logStatuses
+        for member in charter.members {
+            logs.append(try await log(member, statuses.first { $0.origin == member.log.name }))
+        }
+        return [
+            "version": .string(Entente.version), "now": Self.time(Clock.seconds),
+            "member": Self.member(identity.member),
+            "alliance": [
+                "name": .string(charter.alliance), "digest": .string(identity.charter.alliance.hex),
+                "version": .integer(Int64(charter.version)), "fingerprint": .string(identity.charter.fingerprint),
+                "expires": .string(charter.expires.text), "quorum": .integer(Int64(charter.quorum)),
+            ],
+            "logs": .array(logs), "peers": .array(try await peers()),
+            "documents": ["wanted": .integer(Int64(try await store.wantedDocuments(limit: 10_000).count))],
+            "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
+        ]
+    }
+
+    private func log(_ member: CharterMember, _ status: LogStatus?) async throws -> JSONValue {
+        let record = try await store.log(member.log.name)
+        let checkpoints = try await store.checkpoints(of: member.log.name)
+        let holders = checkpoints.head?.cosignatures ?? []
+        return [
+            "member": .string(member.name), "title": .string(member.title), "origin": .string(member.log.name),
+            "entries": .integer(Int64(record.size)), "root": .string(record.frontier.root.base64),
+            "head": .integer(Int64(record.headSize)), "quorum": .integer(Int64(record.quorum)),
+            "heldBy": .array(
+                holders.compactMap { holder in
+                    charter.member(id: holder.member).map {
+                        ["member": .string($0.name), "time": Self.time(Int64(holder.time))]
+                    }
+                }),
+            "needed": .integer(Int64(charter.quorum)),
+            "offered": .integer(Int64(status?.target ?? record.size)),
+            "problem": problem(record, status).map { .string($0) } ?? .null,
+        ]
+    }
+
+    private func problem(_ record: LogRecord, _ status: LogStatus?) -> String? {
+        if let end = record.end { return "counting ended at entry \(end.index): \(end.reason.rawValue)" }
+        guard let status else { return nil }
+        if status.isContradicted { return "the log signed two heads that cannot both be true" }
+        switch status.state {
+        case .current, .fetching: return nil
+        case .stalled: return "\(status.target - status.size) entries are missing and no peer can be asked now"
+        case .waitingForCharter(let version): return "waits for charter version \(version)"
+        }
+    }
+
+    func peers() async throws -> [JSONValue] {
+        let connected = await driver.connected
+        let statuses = await driver.peerStatuses
+        let problems = await network.problems
+        var result: [JSONValue] = []
+        for member in charter.members where member.id != identity.member.id {
+            let status = statuses.first { $0.member == member.id }
+            let address = await network.address(of: member.id)
+            let state =
+                switch (connected[member.id], status?.isRestricted) {
+                case (nil, _): problems[member.id] == nil ? "connecting" : "unreachable"
+                case (_, true?): "restricted"
+                default: "connected"
+                }
+            let behind = try await lag(status)
+            result.append([
+                "member": .string(member.name), "title": .string(member.title),
+                "address": address.map { .string("\($0)") } ?? .null, "state": .string(state),
+                "since": connected[member.id].map { Self.time($0) } ?? .null,
+                "problem": problems[member.id].map { .string($0) } ?? .null, "lag": .integer(Int64(behind)),
+            ])
+        }
+        return result
+    }
+
+    /// Entries that the peer says it holds and we do not.
+    private func lag(_ status: PeerStatus?) async throws -> UInt64 {
+        guard let status else { return 0 }
+        var lag: UInt64 = 0
+        for log in status.logs {
+            let held = try await store.log(log.origin).size
+            lag += log.known > held ? log.known - held : 0
+        }
+        return lag
+    }
+
+    private func rejections() async -> [JSONValue] {
+        var counts: [String: Int64] = [:]
+        for rejection in await driver.rejections { counts[rejection.reason, default: 0] += 1 }
+        for (reason, count) in trust.rejections { counts[reason.rawValue, default: 0] += Int64(count) }
+        return counts.sorted { $0.key < $1.key }.map { ["reason": .string($0.key), "count": .integer($0.value)] }
+    }
+
+    func context(_ query: LocalQuery) async throws -> JSONValue {
+        let state = try await store.state(of: identity.origin)
+        var object: JSONObject = [
+            "member": Self.member(identity.member), "alliance": .string(identity.charter.alliance.hex),
+            "now": Self.time(Clock.seconds), "logSize": .integer(Int64(state.size)),
+        ]
+        if let roster = state.roster?.roster {
+            object["roster"] = [
+                "ordinal": .integer(Int64(roster.ordinal)),
+                "officers": .array(
+                    roster.officers.map { officer in
+                        [
+                            "name": .string(officer.name), "key": .string(Base64.encodeURL(officer.key.bytes)),
+                            "kinds": .array(officer.kinds.map(\.rawValue).sorted().map { .string($0) }),
+                            "registers": officer.registers.map { .array($0.map { .string($0) }) } ?? .null,
+                        ]
+                    }),
+                "twoOfficers": .array(roster.twoOfficers.map { .string($0) }),
+            ]
+        }
+        if let register = query.text("register") { object["definition"] = definition(register, state) ?? .null }
+        return .object(object)
+    }
+
+    private func definition(_ name: String, _ state: LogState) -> JSONValue? {
+        let published = state.definitions[name]
+        let shared = charter.register(name)
+        let builtIn = BuiltInRegisters.definition(named: name).flatMap { definition in
+            shared.map { $0.definition == HashValue.sha256(definition.descriptor) } == true ? definition : nil
+        }
+        guard let definition = published ?? builtIn else { return nil }
+        return [
+            "register": .string(name), "version": .integer(Int64(definition.version)),
+            "digest": .string(HashValue.sha256(definition.descriptor).hex), "published": .bool(published != nil),
+            "shared": .bool(shared != nil), "descriptor": .string(Base64.encodeURL(definition.descriptor)),
+        ]
+    }
+}
+
+/// This software.
+public enum Entente {
+    /// The version that `entente --version` tells.
+    public static let version = "0.1.0"
+}

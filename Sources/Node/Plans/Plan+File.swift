@@ -1,0 +1,153 @@
+import Alliance
+import TransparencyLog
+
+extension Plan {
+    /// What the first line says.
+    struct Header {
+        let alliance: HashValue
+        let member: String
+        let title: String
+        let zone: String
+        let register: String?
+        let made: Int64
+        let base: UInt64
+        let officers: [OfficerKey]
+        let twoOfficers: Bool
+        let summary: [String]
+        let documents: [PlanDocument]
+        let steps: Int
+
+        init(parsing bytes: [UInt8], file: String) throws(SetupError) {
+            var reader: StrictObject
+            do throws(SetupError) {
+                reader = try StrictObject(parsing: bytes, file: file)
+                _ = try reader.integer("entente-plan", in: 1...1)
+            } catch {
+                throw SetupError(.malformed, file, "is no plan: \(error.reason)")
+            }
+            alliance = try reader.digest("alliance")
+            member = try reader.string("member", most: MemberID.byteLimit)
+            guard MemberID.isValid(member) else { throw reader.error("member", "must be a member's id") }
+            title = try reader.string("title", most: 200)
+            zone = try reader.string("zone", most: 64)
+            register = try reader.optionalString("register", most: 64)
+            made = try reader.integer("made", in: 0...(1 << 40))
+            base = UInt64(try reader.integer("base", in: 0...JSONLimits.integer))
+            officers = try reader.objects("officers", most: Roster.entryLimit) { (one: inout StrictObject) throws(SetupError) in
+                OfficerKey(name: try one.string("name", most: 64), key: try one.bytes("key", most: 64))
+            }
+            twoOfficers = try reader.bool("twoOfficers")
+            summary = try reader.strings("summary", most: 10_000, length: 4_096)
+            documents = try reader.objects("documents", most: 1_000) { (one: inout StrictObject) throws(SetupError) in
+                let digest = try one.digest("sha256")
+                let size = try one.integer("size", in: 0...PolicyDocument.sizeLimit)
+                let name = try one.string("name", most: 255)
+                let path = try one.string("path", most: 4_096)
+                var bytes: [UInt8]?
+                if one.optional("bytes") != nil {
+                    bytes = try one.bytes("bytes", most: PlanDocument.embeddedLimit * 4 / 3 + 4)
+                    guard let bytes, Int64(bytes.count) == size, HashValue.sha256(bytes) == digest else {
+                        throw one.error("bytes", "are not those of the digest")
+                    }
+                }
+                return PlanDocument(digest: digest, size: size, name: name, path: path, bytes: bytes)
+            }
+            steps = Int(try reader.integer("steps", in: 1...Int64(Plan.stepLimit)))
+            try reader.finish()
+        }
+    }
+
+    /// Reads a plan's bytes and checks every step: the member's and the alliance's, and of a kind that is known.
+    ///
+    /// - Parameter file: its path, for errors.
+    /// - Throws: ``SetupError`` with code `malformed`.
+    public init(parsing bytes: [UInt8], file: String) throws(SetupError) {
+        var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+        guard lines.last?.isEmpty == true, lines.count >= 2 else {
+            throw SetupError(.malformed, file, "is no plan, or is cut off: its last line has no end")
+        }
+        lines.removeLast()
+        let header = try Header(parsing: Array(lines[0]), file: file)
+        guard lines.count == header.steps + 1 else {
+            throw SetupError(
+                .malformed, file, "announces \(header.steps) steps and has \(lines.count - 1); it was cut or changed")
+        }
+        var steps: [Step] = []
+        steps.reserveCapacity(header.steps)
+        for (number, line) in lines.enumerated().dropFirst() {
+            let place = "line \(number + 1)"
+            var reader = try StrictObject(parsing: Array(line), file: "\(file), \(place)")
+            steps.append(try Self.step(&reader, header: header))
+            try reader.finish()
+        }
+        self.init(header: header, steps: steps)
+    }
+
+    private static func step(_ reader: inout StrictObject, header: Header) throws(SetupError) -> Step {
+        if reader.optional("entry") != nil {
+            let bytes = Array(try reader.string("entry", most: Statement.byteLimit).utf8)
+            do throws(AllianceError) {
+                let statement = try Statement(parsing: bytes)
+                guard statement.issuer == header.member, statement.alliance == header.alliance else {
+                    throw AllianceError(.otherAlliance, "is of another member or alliance than the plan")
+                }
+            } catch {
+                throw reader.error("entry", "\(error)")
+            }
+            return .entry(bytes)
+        }
+        let word = try reader.string("kind", most: 32)
+        guard let kind = StatementKind(rawValue: word), kind != .roster else {
+            throw reader.error("kind", "\"\(word)\" is no kind that a plan may have")
+        }
+        let payload = try reader.bytes("payload", most: Statement.byteLimit)
+        let value = try? JSONValue.parse(payload)
+        let issuer = value?["iss"]?.string ?? value?["issuer"]?.string
+        guard issuer == header.member, value?["alliance"]?.string == header.alliance.base64url else {
+            throw reader.error("payload", "is no statement of this member in this alliance")
+        }
+        return .draft(Draft(kind: kind, payload: payload))
+    }
+
+    /// The file's content.
+    public var bytes: [UInt8] {
+        var header: JSONObject = [
+            "entente-plan": 1, "alliance": .string(alliance.base64url), "member": .string(member),
+            "title": .string(title), "zone": .string(zone),
+        ]
+        header["register"] = register.map { .string($0) }
+        header["made"] = .integer(made)
+        header["base"] = .integer(Int64(base))
+        header["officers"] = .array(
+            officers.map { ["name": .string($0.name), "key": .string(Base64.encodeURL($0.key))] })
+        header["twoOfficers"] = .bool(twoOfficers)
+        header["summary"] = .array(summary.map { .string($0) })
+        header["documents"] = .array(documents.map(Self.json))
+        header["steps"] = .integer(Int64(steps.count))
+        var output = JSONValue.object(header).encoded() + [0x0A]
+        for step in steps {
+            let line: JSONValue =
+                switch step {
+                case .draft(let draft):
+                    ["kind": .string(draft.kind.rawValue), "payload": .string(Base64.encodeURL(draft.payload))]
+                case .entry(let bytes): ["entry": .string(String(decoding: bytes, as: UTF8.self))]
+                }
+            output += line.encoded() + [0x0A]
+        }
+        return output
+    }
+
+    private static func json(_ document: PlanDocument) -> JSONValue {
+        var object: JSONObject = [
+            "sha256": .string(document.digest.base64url), "size": .integer(document.size),
+            "name": .string(document.name), "path": .string(document.path),
+        ]
+        object["bytes"] = document.bytes.map { .string(Base64.encodeURL($0)) }
+        return .object(object)
+    }
+
+    /// Reads the plan at a path.
+    public init(at path: String) throws(SetupError) {
+        try self.init(parsing: try PlainFile.read(path, limit: Self.byteLimit), file: path)
+    }
+}

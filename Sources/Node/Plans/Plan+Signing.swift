@@ -1,0 +1,123 @@
+public import Alliance
+import TransparencyLog
+
+extension Plan {
+    /// What signing did to a plan.
+    public enum Signature: Sendable, Hashable {
+        /// This many statements were signed.
+        case signed(Int)
+        /// This many statements of another officer were approved, by so many approvals.
+        case approved(Int, approvals: Int)
+        /// This officer had signed it, or approved it, before.
+        case already
+    }
+
+    /// The officers whose signatures stand in the plan: who signed the statements, and who approved them.
+    public func signers() -> (signed: [String], approved: [String]) {
+        var signed: [String] = []
+        var approved: [String] = []
+        for entry in entries {
+            guard let statement = try? Statement(parsing: entry) else { continue }
+            let name = statement.signer.keyName
+            if statement.kind == .approval {
+                if !approved.contains(name) { approved.append(name) }
+            } else if !signed.contains(name) {
+                signed.append(name)
+            }
+        }
+        return (signed, approved)
+    }
+
+    /// Signs the plan, or approves what another officer signed.
+    ///
+    /// - Parameters:
+    ///   - signer: of the plan's member; its key's name is the officer's.
+    ///   - now: seconds since 1970, for approvals.
+    /// - Throws: ``SetupError`` where the roster that the plan was made under has no such officer.
+    public mutating func sign(by signer: Signer, now: Int64) throws -> Signature {
+        guard signer.member == member else { throw SetupError(.mismatch, "\(signer)", "is of another member") }
+        guard let officer = officers.first(where: { $0.name == signer.keyName }) else {
+            let names = officers.map(\.name).joined(separator: ", ")
+            throw SetupError(.mismatch, "key \(signer.keyName)", "\(title)'s roster has no such officer; it has: \(names)")
+        }
+        guard officer.key == signer.publicKey else {
+            throw SetupError(.mismatch, "key \(signer.keyName)", "\(title)'s roster lists another key under this name")
+        }
+        if isSigned { return try approve(by: signer, now: now) }
+        var count = 0
+        for position in steps.indices {
+            guard case .draft(let draft) = steps[position] else { continue }
+            do {
+                steps[position] = .entry(try draft.signed(by: signer))
+            } catch {
+                throw SetupError(.malformed, "statement \(position + 1) of the plan", "\(error)")
+            }
+            count += 1
+        }
+        return .signed(count)
+    }
+
+    private mutating func approve(by signer: Signer, now: Int64) throws -> Signature {
+        let names = signers()
+        if names.signed.contains(signer.keyName) || names.approved.contains(signer.keyName) { return .already }
+        let context = DraftContext(member: member, alliance: alliance, issuedAt: now)
+        var result: [Step] = []
+        var waiting: [HashValue] = []
+        var statements = 0
+        var approvals = 0
+        func flush() throws {
+            guard !waiting.isEmpty else { return }
+            result.append(.entry(try context.approval(of: waiting).signed(by: signer)))
+            approvals += 1
+            waiting = []
+        }
+        for entry in entries {
+            let statement = try Statement(parsing: entry)
+            if statement.kind != .approval {
+                if waiting.count == Self.approvalLimit { try flush() }
+                waiting.append(statement.identity)
+                statements += 1
+            }
+            result.append(.entry(entry))
+        }
+        try flush()
+        steps = result
+        return .approved(statements, approvals: approvals)
+    }
+
+    /// Cuts the entries into batches that a node takes at once: at most `most` entries and `bytes` bytes each, cut behind an
+    /// approval where there are any.
+    public func batches(most: Int = 12_000, bytes limit: Int = 24 << 20) -> [[[UInt8]]] {
+        var groups: [[[UInt8]]] = []
+        var group: [[UInt8]] = []
+        let approved = signers().approved.count
+        var seen = 0
+        for entry in entries {
+            group.append(entry)
+            if approved == 0 {
+                groups.append(group)
+                group = []
+            } else if PlanDescription.isApproval(entry) {
+                seen += 1
+                if seen % approved == 0 {
+                    groups.append(group)
+                    group = []
+                }
+            }
+        }
+        if !group.isEmpty { groups.append(group) }
+        var batches: [[[UInt8]]] = []
+        var size = 0
+        for group in groups {
+            let bytes = group.reduce(0) { $0 + $1.count }
+            if let last = batches.indices.last, batches[last].count + group.count <= most, size + bytes <= limit {
+                batches[last] += group
+                size += bytes
+            } else {
+                batches.append(group)
+                size = bytes
+            }
+        }
+        return batches
+    }
+}

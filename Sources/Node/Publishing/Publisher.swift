@@ -1,0 +1,121 @@
+import Alliance
+import Foundation
+import Logging
+import Replication
+import Store
+import TransparencyLog
+
+/// What became of one submission.
+enum Publication: Sendable {
+    case published(first: UInt64, last: UInt64, size: UInt64, root: HashValue)
+    /// The very same statements stand in the log already.
+    case already(first: UInt64, last: UInt64)
+    case refused([(position: Int, reason: Verdict.Reason)])
+    case failed(NodeError)
+}
+
+/// Publishes in this member's own log. Submissions that arrive while one is being made durable go together into the
+/// next transaction, so that many officers at once share one sync.
+actor Publisher {
+    private let identity: NodeIdentity
+    private let store: Store
+    private let driver: ReplicationDriver
+    private let logger: Logger
+    private var waiting: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)] = []
+    private var isRunning = false
+
+    /// Submissions that may wait, and statements that one may have.
+    static let waitingLimit = 1_024
+    static let statementLimit = 1_000_000
+    /// Entries that are sent along with an announcement.
+    private static let inlineLimit = (entries: UInt64(256), bytes: 256 << 10)
+
+    init(identity: NodeIdentity, store: Store, driver: ReplicationDriver, logger: Logger) {
+        self.identity = identity
+        self.store = store
+        self.driver = driver
+        self.logger = logger
+    }
+
+    /// Publishes statements, all or none, and returns once they are durable.
+    func submit(_ entries: [[UInt8]]) async -> Publication {
+        guard !entries.isEmpty else { return .failed(NodeError("nothing to publish")) }
+        guard entries.count <= Self.statementLimit, waiting.count < Self.waitingLimit else {
+            return .failed(NodeError("too much at once; try again later or with less"))
+        }
+        if await driver.ownLogIsLonger {
+            return .failed(
+                NodeError(
+                    "a peer holds more of this member's log than this node: restore its newer entries before publishing"
+                ))
+        }
+        return await withCheckedContinuation { answer in
+            waiting.append((entries, answer))
+            if !isRunning {
+                isRunning = true
+                Task { await run() }
+            }
+        }
+    }
+
+    private func run() async {
+        while !waiting.isEmpty {
+            let batch = waiting
+            waiting = []
+            await publish(batch)
+        }
+        isRunning = false
+    }
+
+    private func publish(_ batch: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)]) async {
+        let origin = identity.origin
+        do {
+            let before = try await store.log(origin)
+            let state = try await store.state(of: origin)
+            var checked: [[NewEntry]] = []
+            for submission in batch { checked.append(await EntryChecking.check(submission.entries, after: state)) }
+            let (results, note) = try await store.publish(checked, in: origin) { [identity] checkpoint in
+                try identity.sign(checkpoint)
+            }
+            let after = try await store.log(origin)
+            for (submission, result) in zip(batch, results) {
+                submission.answer.resume(returning: await publication(result, submission.entries, after))
+            }
+            if let note { await announce(note, from: before.size, to: after.size) }
+        } catch {
+            logger.error("publishing failed", metadata: ["reason": "\(error)"])
+            for submission in batch { submission.answer.resume(returning: .failed(NodeError("\(error)"))) }
+        }
+    }
+
+    private func publication(
+        _ result: SubmissionResult, _ entries: [[UInt8]], _ after: LogRecord
+    ) async -> Publication {
+        switch result {
+        case .published(let first, let last):
+            return .published(first: first, last: last, size: after.size, root: after.frontier.root)
+        case .tooLarge: return .failed(NodeError("the submission is too large for one transaction"))
+        case .refused(let refused):
+            let isRepeated = refused.count == entries.count && refused.allSatisfy { $0.reason == .repeated }
+            guard isRepeated, let first = await index(of: entries[0]),
+                let last = await index(of: entries[entries.count - 1])
+            else { return .refused(refused) }
+            return .already(first: first, last: last)
+        }
+    }
+
+    private func index(of entry: [UInt8]) async -> UInt64? {
+        try? await store.index(of: HashValue.sha256(entry), in: identity.origin)
+    }
+
+    private func announce(_ note: [UInt8], from: UInt64, to: UInt64) async {
+        var bundle: [UInt8] = []
+        if to - from <= Self.inlineLimit.entries,
+            let entries = try? await store.entries(of: identity.origin, in: from..<to),
+            entries.reduce(0, { $0 + $1.count }) <= Self.inlineLimit.bytes
+        {
+            bundle = (try? EntryBundle.encode(entries)) ?? []
+        }
+        await driver.handle(.published(note: note, from: from, entries: bundle))
+    }
+}

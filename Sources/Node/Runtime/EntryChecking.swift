@@ -1,0 +1,46 @@
+import Alliance
+import Foundation
+import Store
+import TransparencyLog
+
+/// Reads entries and checks their signatures on all cores.
+enum EntryChecking {
+    /// Fewer entries than this are not worth spreading over cores.
+    private static let parallelFrom = 64
+
+    /// Checks entries that follow one another in one log.
+    ///
+    /// - Parameter state: the log's state at the first entry, for the keys that may be in force.
+    @concurrent
+    static func check(_ entries: [[UInt8]], after state: LogState) async -> [NewEntry] {
+        let keys = candidates(entries, after: state)
+        guard entries.count >= parallelFrom else { return entries.map { NewEntry($0, keys: keys) } }
+        let parts = ProcessInfo.processInfo.activeProcessorCount * 4
+        let size = max(1, (entries.count + parts - 1) / parts)
+        return await withTaskGroup(of: (Int, [NewEntry]).self) { group in
+            for start in stride(from: 0, to: entries.count, by: size) {
+                group.addTask {
+                    (start, entries[start..<min(start + size, entries.count)].map { NewEntry($0, keys: keys) })
+                }
+            }
+            var found: [(Int, [NewEntry])] = []
+            for await part in group { found.append(part) }
+            return found.sorted { $0.0 < $1.0 }.flatMap(\.1)
+        }
+    }
+
+    /// Rosters are few; an entry that may be one is found without reading the others.
+    private static func candidates(_ entries: [[UInt8]], after state: LogState) -> KeyCandidates {
+        state.candidates(with: entries.filter(mayBeRoster).map { LogEntry($0) })
+    }
+
+    /// A roster is in general JSON form, or its protected header names its type: base64url of the header, whatever the
+    /// order of its members, then holds no other type. Too many is harmless, too few is not.
+    private static func mayBeRoster(_ entry: [UInt8]) -> Bool {
+        if entry.first == UInt8(ascii: "{") { return true }
+        guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < 1_024,
+            let header = Base64.decodeURL(entry[..<end])
+        else { return false }
+        return String(decoding: header, as: UTF8.self).contains("roster")
+    }
+}

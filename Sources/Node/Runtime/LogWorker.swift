@@ -1,0 +1,178 @@
+import Alliance
+import Foundation
+import Logging
+import Replication
+import Store
+import TransparencyLog
+
+/// Carries out what Replication asks for one log, in order: storing, cosigning, keeping signatures.
+struct LogWorker: Sendable {
+    let origin: String
+    let store: Store
+    let identity: NodeIdentity
+    let logger: Logger
+    let checked: CheckedRanges
+
+    /// What can be asked; see ``Replication/Effect``.
+    enum Job: Sendable {
+        case ingest(RequestID, RangeAnswer, head: [UInt8])
+        case checkOldHead(RequestID, size: UInt64, root: HashValue)
+        case cosign(checkpoint: [UInt8])
+        case persistHead(note: [UInt8])
+        case persistSignatures(checkpoint: [UInt8], [NoteSignature])
+        case recordContradiction(ours: [UInt8]?, other: [UInt8])
+    }
+
+    /// Does one job and says what happened.
+    func perform(_ job: Job) async -> Event? {
+        do {
+            switch job {
+            case .ingest(let request, let answer, let head):
+                return .ingested(request, await ingest(request, answer, head))
+            case .checkOldHead(let request, let size, let root):
+                let ours = try? await store.root(of: origin, at: size)
+                return .oldHeadChecked(request, isConsistent: ours.map { $0 == root })
+            case .cosign(let checkpoint): return await cosign(checkpoint)
+            case .persistHead(let note):
+                let parsed = try SignedNote(parsing: note)
+                let checkpoint = try Checkpoint(parsing: parsed.text)
+                let own = try ownLine(of: parsed)
+                try await store.keepHead(own, of: origin, size: checkpoint.size, root: checkpoint.root)
+                return nil
+            case .persistSignatures(let text, let lines):
+                let checkpoint = try Checkpoint(parsing: text)
+                try await store.keep(
+                    stored(lines, under: text), of: origin, size: checkpoint.size, root: checkpoint.root,
+                    quorum: identity.charter.charter.quorum)
+                return nil
+            case .recordContradiction(let ours, let other):
+                logger.error("a log signed two heads that cannot both be true", metadata: ["log": "\(origin)"])
+                try await store.keepContradiction(origin, ours: ours, other: other)
+                return nil
+            }
+        } catch {
+            logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            return nil
+        }
+    }
+
+    // MARK: Ranges
+
+    private func ingest(_ request: RequestID, _ answer: RangeAnswer, _ headNote: [UInt8]) async -> IngestOutcome {
+        do {
+            let note = try SignedNote(parsing: headNote)
+            let head = try Checkpoint(parsing: note.text)
+            let record = try await store.log(origin)
+            let entries = try await checkedEntries(request, answer)
+            let frontier: TreeFrontier
+            do throws(Rejection) {
+                frontier = try verifyRange(
+                    frontier: record.frontier, answer: answer, leafHashes: entries.map(\.checked.leaf), head: head)
+            } catch {
+                return .rejected(error)
+            }
+            guard let batches = Self.batches(of: entries) else {
+                return .rejected(
+                    Rejection(.malformedRange, origin: origin, "the range does not end with a batch's state leaf"))
+            }
+            if let unknown = unknownCharter(batches) { return .waitingForCharter(version: unknown) }
+            let result = try await store.append(
+                batches, to: origin, at: answer.from, root: frontier.root,
+                head: answer.to == head.size ? try ownLine(of: note) : nil)
+            if let end = result.end {
+                logger.error(
+                    "counting in a log has ended: its entries are stored without effect and not cosigned",
+                    metadata: ["log": "\(origin)", "index": "\(end.index)", "reason": "\(end.reason.rawValue)"])
+            }
+            let documents = result.documents.filter { !store.documents.holds($0.digest) }
+                .map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }
+            return .stored(
+                size: result.size, root: result.root, isTrustworthy: result.end == nil, documents: documents)
+        } catch let error as StoreError where error.code == .moved {
+            return .failed
+        } catch {
+            logger.error("a range could not be stored", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            return .failed
+        }
+    }
+
+    /// The range's entries, checked when they arrived, or now.
+    private func checkedEntries(_ request: RequestID, _ answer: RangeAnswer) async throws -> [NewEntry] {
+        let state = try await store.state(of: origin)
+        if let early = checked.take(request), early.rosterDigest == state.roster?.digest { return early.entries }
+        let entries = try EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries)
+        return await EntryChecking.check(entries, after: state)
+    }
+
+    /// The entries cut behind each state leaf; nil where something follows the last.
+    private static func batches(of entries: [NewEntry]) -> [[NewEntry]]? {
+        var batches: [[NewEntry]] = []
+        var start = 0
+        for (position, entry) in entries.enumerated() where entry.bytes.starts(with: StateLeaf.familyPrefix) {
+            batches.append(Array(entries[start...position]))
+            start = position + 1
+        }
+        return start == entries.count ? batches : nil
+    }
+
+    private func unknownCharter(_ batches: [[NewEntry]]) -> UInt64? {
+        for batch in batches {
+            guard case .stateLeaf(let leaf)? = batch.last?.checked.entry else { continue }
+            if leaf.charterVersion > identity.charter.charter.version { return UInt64(leaf.charterVersion) }
+        }
+        return nil
+    }
+
+    // MARK: Signatures
+
+    private func cosign(_ text: [UInt8]) async -> Event? {
+        guard let checkpoint = try? Checkpoint(parsing: text) else { return nil }
+        do {
+            let signature = try await store.cosign(
+                origin, size: checkpoint.size, root: checkpoint.root, quorum: identity.charter.charter.quorum
+            ) {
+                guard let signature = try identity.cosign(text) else { throw NodeError("no replica key here") }
+                return signature
+            }
+            return .cosigned(
+                origin: origin, size: checkpoint.size, root: checkpoint.root, signature.line)
+        } catch {
+            logger.debug("not cosigned", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            return .cosigningFailed(origin: origin, size: checkpoint.size)
+        }
+    }
+
+    /// The note with the log's own signature alone.
+    private func ownLine(of note: SignedNote) throws -> [UInt8] {
+        guard let key = identity.charter.charter.member(origin: origin)?.log,
+            let line = note.signatures.first(where: { $0.isAttributed(to: key) })
+        else { throw NodeError("a head of \(origin) without the log's signature") }
+        return try SignedNote(text: note.text, signatures: [line]).bytes
+    }
+
+    /// The lines that are replica signatures of members that count for this log, verified.
+    private func stored(_ lines: [NoteSignature], under text: [UInt8]) -> [StoredCosignature] {
+        guard let owner = identity.charter.charter.member(origin: origin) else { return [] }
+        return identity.charter.charter.replicas(of: owner.id).compactMap { member in
+            guard let key = member.replica, let line = lines.first(where: { $0.isAttributed(to: key) }),
+                let time = try? CosignatureSigner.verify(line, key: key, text: text)
+            else { return nil }
+            return StoredCosignature(member: member.id, time: time, line: line)
+        }
+    }
+}
+
+/// Ranges whose entries were checked as they arrived, while the range before was still being stored. As many as
+/// Replication asks for ahead.
+final class CheckedRanges: Sendable {
+    struct Range: Sendable {
+        let entries: [NewEntry]
+        /// The roster under whose keys the signatures were checked.
+        let rosterDigest: HashValue?
+    }
+
+    private let ranges = Mutexed<[RequestID: Range]>([:])
+
+    func put(_ request: RequestID, _ range: Range) { ranges.withLock { $0[request] = range } }
+    func take(_ request: RequestID) -> Range? { ranges.withLock { $0.removeValue(forKey: request) } }
+}

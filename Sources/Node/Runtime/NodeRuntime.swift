@@ -1,0 +1,259 @@
+import Alliance
+import Crypto
+import Foundation
+import Hummingbird
+public import Logging
+import NIOCore
+import Replication
+import ServiceLifecycle
+import Store
+import TransparencyLog
+import UnixSignals
+
+/// One running node: its store, its replication, its listeners, its peers. Ends on SIGTERM or SIGINT, or with the
+/// reason why one of its parts died.
+public struct NodeRuntime: Sendable {
+    private let settings: NodeSettings
+    private let passphrase: Passphrase
+    private let logger: Logger
+
+    /// A node with these settings, whose keys this passphrase opens.
+    public init(settings: NodeSettings, passphrase: Passphrase, logger: Logger) {
+        self.settings = settings
+        self.passphrase = passphrase
+        self.logger = logger
+    }
+
+    /// Seconds that open work has to end in when the node is told to stop.
+    private static let shutdown = (graceful: 3, cancelled: 1)
+
+    /// Runs the node until it is told to stop.
+    ///
+    /// - Parameter onReady: called once all listeners accept connections.
+    /// - Throws: ``NodeError``, or an error of keys, storage or transport, each one clear line.
+    public func run(onReady: @escaping @Sendable () async -> Void = {}) async throws {
+        let parts = try await NodeParts(settings: settings, passphrase: passphrase, logger: logger)
+        let ready = Readiness(waitingFor: settings.listen == nil ? 1 : 2, then: onReady)
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: DriverService(parts: parts), successTerminationBehavior: .gracefullyShutdownGroup),
+            .init(service: DialService(parts: parts), successTerminationBehavior: .gracefullyShutdownGroup),
+            .init(
+                service: LocalListener(
+                    responder: parts.localRoutes.router().buildResponder(), path: settings.controlSocket,
+                    logger: logger, onListening: { await ready.one() })),
+        ]
+        if let listen = settings.listen {
+            let configuration = try PeerListenerConfiguration(
+                host: listen.host, port: listen.port, maximumConnections: settings.maximumConnections,
+                maximumConnectionsPerMember: settings.maximumConnectionsPerMember)
+            services.append(
+                .init(
+                    service: PeerListener(
+                        responder: parts.peerRoutes.router().buildResponder(), configuration: configuration,
+                        identity: parts.tls, trust: parts.trust, logger: logger,
+                        onListening: { port in
+                            logger.info("listening", metadata: ["host": "\(listen.host)", "port": "\(port)"])
+                            await ready.one()
+                        })))
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(Self.shutdown.graceful)
+        configuration.maximumCancellationDuration = .seconds(Self.shutdown.cancelled)
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch let error as ServiceGroupError {
+            throw NodeError("a part of the node ended unexpectedly: \(error)")
+        }
+        await parts.network.shutdown()
+        try parts.store.close()
+    }
+}
+
+/// Counts parts that are up, and tells when all are.
+private actor Readiness {
+    private var waiting: Int
+    private let then: @Sendable () async -> Void
+
+    init(waitingFor count: Int, then: @escaping @Sendable () async -> Void) {
+        waiting = count
+        self.then = then
+    }
+
+    func one() async {
+        waiting -= 1
+        if waiting == 0 { await then() }
+    }
+}
+
+/// Runs replication.
+private struct DriverService: Service {
+    let parts: NodeParts
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await parts.driver.run() }
+    }
+}
+
+/// Keeps sessions with all other members, publishes the first roster, and rechecks connections as certificates expire.
+private struct DialService: Service {
+    let parts: NodeParts
+
+    func run() async throws {
+        try await parts.publishRoster()
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                for member in parts.identity.charter.charter.members where member.id != parts.identity.member.id {
+                    group.addTask { await parts.network.dial(member) }
+                }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .seconds(30))
+                        _ = parts.trust.recheck()
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a node is made of.
+struct NodeParts: Sendable {
+    let settings: NodeSettings
+    let identity: NodeIdentity
+    let store: Store
+    let tls: TLSIdentity
+    let trust: TrustStore
+    let network: PeerNetwork
+    let driver: ReplicationDriver
+    let publisher: Publisher
+    let logger: Logger
+    let localRoutes: LocalRoutes
+    let peerRoutes: PeerRoutes
+
+    init(settings: NodeSettings, passphrase: Passphrase, logger: Logger) async throws {
+        self.settings = settings
+        self.logger = logger
+        let store = try Store(folder: settings.data)
+        let identity = try Self.identity(settings, passphrase)
+        try await store.install(identity.charter)
+        let tls = try Self.tls(settings, passphrase)
+        let trust = TrustStore()
+        let configured = try Self.configured(settings, identity.charter.charter)
+        let network = PeerNetwork(
+            identity: identity, store: store, tls: tls, trust: trust,
+            configuration: try PeerClientConfiguration(proxy: settings.proxy?.proxy), configured: configured,
+            logger: logger)
+        var replication = ReplicationSettings()
+        replication.exchangeInterval = Int64(settings.exchangeInterval) * 1_000
+        let driver = ReplicationDriver(
+            identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
+            settings: replication, logger: logger)
+        await network.attach(driver)
+        await network.refreshTrust()
+        let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger)
+        localRoutes = LocalRoutes(
+            identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
+            startedAt: Clock.seconds)
+        peerRoutes = PeerRoutes(store: store, driver: driver, network: network, identity: identity, logger: logger)
+        self.identity = identity
+        self.store = store
+        self.tls = tls
+        self.trust = trust
+        self.network = network
+        self.driver = driver
+        self.publisher = publisher
+    }
+
+    /// Publishes the member's first roster where the log is still empty.
+    func publishRoster() async throws {
+        guard try await store.log(identity.origin).size == 0 else { return }
+        guard let roster = FileManager.default.contents(atPath: settings.rosterPath) else {
+            throw NodeError("\(settings.rosterPath) cannot be read: the log's first entry is the member's roster")
+        }
+        switch await publisher.submit([[UInt8](roster)]) {
+        case .published: logger.info("published the first roster")
+        case .already: break
+        case .refused(let refused):
+            throw NodeError(
+                "\(settings.rosterPath) is not this member's first roster: \(refused.first?.reason.text ?? "refused")")
+        case .failed(let error): throw error
+        }
+        await network.refreshTrust()
+    }
+
+    private static func identity(_ settings: NodeSettings, _ passphrase: Passphrase) throws -> NodeIdentity {
+        guard let file = FileManager.default.contents(atPath: settings.charterPath) else {
+            throw NodeError("\(settings.charterPath) cannot be read; run entente init first")
+        }
+        let charter: VerifiedCharter
+        do { charter = try SignedCharter(parsing: [UInt8](file)).verifyFirst() } catch {
+            throw NodeError("\(settings.charterPath): \(error)")
+        }
+        guard let member = charter.charter.member(named: settings.member) else {
+            throw NodeError("\(settings.charterPath) has no member \(settings.member)")
+        }
+        guard case .ed25519(let logKey) = try KeyFile.open(settings.logKeyPath, kind: .log, passphrase: passphrase)
+        else { throw NodeError("\(settings.logKeyPath) is no Ed25519 key") }
+        var replicaSigner: CosignatureSigner?
+        if let replica = member.replica {
+            let stored = try KeyFile.open(settings.replicaKeyPath, kind: .replica, passphrase: passphrase)
+            guard case .ed25519(let key) = stored else {
+                throw NodeError("\(settings.replicaKeyPath) is no Ed25519 key")
+            }
+            replicaSigner = try CosignatureSigner(name: replica.name, privateKey: key)
+        }
+        return try NodeIdentity(
+            charter: charter, member: member, nodeName: settings.node,
+            logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
+    }
+
+    private static func tls(_ settings: NodeSettings, _ passphrase: Passphrase) throws -> TLSIdentity {
+        guard case .p256(let key) = try KeyFile.open(settings.nodeKeyPath, kind: .node, passphrase: passphrase) else {
+            throw NodeError("\(settings.nodeKeyPath) is no P-256 key")
+        }
+        func certificate(_ path: String) throws -> PeerCertificate {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw NodeError("\(path) cannot be read")
+            }
+            do { return try PeerCertificate(pem: String(decoding: data, as: UTF8.self)) } catch {
+                throw NodeError("\(path) is no certificate in PEM: \(error)")
+            }
+        }
+        return try TLSIdentity(
+            TLSIdentity.Material(
+                leaf: try certificate(settings.certificatePath), authority: try certificate(settings.authorityPath),
+                privateKey: key))
+    }
+
+    private static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {
+        var result: [String: [PeerAddress]] = [:]
+        for override in settings.peers {
+            guard let member = charter.member(named: override.member) else {
+                let names = charter.members.map(\.name).joined(separator: ", ")
+                throw NodeError("peers: no member is called \(override.member); the members are \(names)")
+            }
+            result[member.id, default: []].append(override.address)
+        }
+        return result
+    }
+
+    private static func snapshots(_ store: Store) async throws -> [LogSnapshot] {
+        let contradicted = try await store.contradictedOrigins()
+        var snapshots: [LogSnapshot] = []
+        for record in try await store.logs() {
+            let head = try await store.checkpoints(of: record.origin).head
+            snapshots.append(
+                LogSnapshot(
+                    origin: record.origin, size: record.size, root: record.frontier.root,
+                    head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
+                    isContradicted: contradicted.contains(record.origin)))
+        }
+        if var first = snapshots.first {
+            let wanted = try await store.wantedDocuments(limit: 10_000)
+            first.missingDocuments = wanted.map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }
+            snapshots[0] = first
+        }
+        return snapshots
+    }
+}

@@ -1,0 +1,411 @@
+import Alliance
+import Foundation
+import Logging
+import Replication
+import Store
+import TransparencyLog
+
+/// Runs the replication protocol: feeds events to the pure ``Replication/Replication`` value and carries out its
+/// effects. An event is handled without suspending; effects are handed to workers, and come back as events.
+actor ReplicationDriver {
+    private var replication: Replication
+    private let identity: NodeIdentity
+    private let store: Store
+    private let logger: Logger
+    private let peers: any PeerAccess
+    private let checked = CheckedRanges()
+    private var sessions: [PeerID: PeerSession] = [:]
+    private var lastSession: UInt64 = 0
+    private var jobs: [String: AsyncStream<LogWorker.Job>.Continuation] = [:]
+    private var timers: [TimerID: Instant] = [:]
+    private var waker: Task<Void, Never>?
+    private var fetches: [RequestID: Task<Void, Never>] = [:]
+    private var tasks: [UInt64: Task<Void, Never>] = [:]
+    private var lastTask: UInt64 = 0
+    private var isStopped = false
+    /// Requests that a peer answers by sending to us, with the member that may.
+    private var awaited: [RequestID: String] = [:]
+    private var awaitedDocuments: [HashValue: String] = [:]
+    private var recent: [RecentRejection] = []
+    private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
+    private var lastWatcher: UInt64 = 0
+    private(set) var ownLogIsLonger = false
+
+    /// A refusal as `status` shows it.
+    struct RecentRejection: Sendable {
+        let member: String
+        let reason: String
+        let detail: String
+        let time: Int64
+    }
+
+    init(
+        identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
+        settings: ReplicationSettings, logger: Logger
+    ) {
+        self.identity = identity
+        self.store = store
+        self.peers = peers
+        self.logger = logger
+        replication = Replication(
+            settings: settings, me: identity.member.id, membership: Membership(identity.charter), logs: snapshots,
+            seed: UInt64.random(in: 0...UInt64.max))
+    }
+
+    // MARK: Running
+
+    /// Carries out storage work, log by log, until cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            for member in identity.charter.charter.members {
+                let (stream, continuation) = AsyncStream.makeStream(of: LogWorker.Job.self)
+                jobs[member.log.name] = continuation
+                let worker = LogWorker(
+                    origin: member.log.name, store: store, identity: identity, logger: logger, checked: checked)
+                group.addTask {
+                    for await job in stream {
+                        let event = await worker.perform(job)
+                        if case .ingested(_, .stored) = event { await self.peers.logAdvanced(worker.origin) }
+                        if let event { await self.handle(event) }
+                    }
+                }
+            }
+            handle(.started)
+        }
+        stop()
+    }
+
+    private func stop() {
+        isStopped = true
+        for continuation in jobs.values { continuation.finish() }
+        for task in fetches.values { task.cancel() }
+        for task in tasks.values { task.cancel() }
+        waker?.cancel()
+        for session in sessions.values {
+            session.outbox.close()
+            session.end()
+        }
+        for watcher in watchers.values { watcher.finish() }
+    }
+
+    /// Handles an event and begins what follows from it.
+    func handle(_ event: Event) {
+        guard !isStopped else { return }
+        let effects = replication.handle(event, now: Instant(milliseconds: Clock.milliseconds))
+        for effect in effects { perform(effect) }
+        switch event {
+        case .message, .timer, .rangeFetched: break
+        default: changed()
+        }
+    }
+
+    // MARK: Effects
+
+    private func perform(_ effect: Effect) {
+        switch effect {
+        case .send(let id, let message): send(message, to: id)
+        case .fetchRange(let request, let peer, let origin, let from, let head, let size):
+            fetchRange(request, from: peer, RangeRequest(request: request, origin: origin, from: from, headSize: size))
+            _ = head
+        case .cancelFetch(let request):
+            fetches.removeValue(forKey: request)?.cancel()
+            awaited[request] = nil
+            _ = checked.take(request)
+        case .ingest(let request, let origin, _, let answer, let head):
+            enqueue(.ingest(request, answer, head: head), origin)
+        case .checkOldHead(let request, let origin, let size, let root):
+            enqueue(.checkOldHead(request, size: size, root: root), origin)
+        case .cosign(let origin, let checkpoint): enqueue(.cosign(checkpoint: checkpoint), origin)
+        case .persistHead(let origin, let note): enqueue(.persistHead(note: note), origin)
+        case .persistSignatures(let origin, let checkpoint, let lines):
+            enqueue(.persistSignatures(checkpoint: checkpoint, lines), origin)
+        case .recordContradiction(let origin, let ours, let other):
+            enqueue(.recordContradiction(ours: ours, other: other), origin)
+        case .ownLogIsLonger:
+            ownLogIsLonger = true
+            logger.critical(
+                "a peer holds more of this member's own log than this node: the data folder looks restored from a backup, and nothing is published"
+            )
+        case .setTimer(let timer, let time): set(timer, time)
+        case .cancelTimer(let timer): timers[timer] = nil
+        case .reject(let id, let rejection): note(rejection, by: id)
+        case .disconnect(let id, _):
+            sessions[id]?.outbox.close()
+            sessions[id]?.end()
+        case .fetchDocument, .listMissingDocuments, .serveRange, .serveDocument, .serveCharter, .considerCharter:
+            performInBackground(effect)
+        }
+    }
+
+    private func performInBackground(_ effect: Effect) {
+        switch effect {
+        case .fetchDocument(let id, let digest, let size): fetchDocument(digest, size: size, from: id)
+        case .listMissingDocuments(let limit):
+            spawn {
+                guard let wanted = try? await $0.store.wantedDocuments(limit: limit), !wanted.isEmpty else { return }
+                await $0.handle(
+                    .documentsMissing(wanted.map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }))
+            }
+        case .serveRange(let id, let request):
+            guard let member = sessions[id]?.member else { return }
+            spawn { driver in
+                await driver.peers.push(range: request, to: member)
+                await driver.handle(.served(id))
+            }
+        case .serveDocument(let id, let digest, let offset):
+            guard let member = sessions[id]?.member else { return }
+            spawn { driver in
+                await driver.peers.push(document: digest, from: offset, to: member)
+                await driver.handle(.served(id))
+            }
+        case .serveCharter(let id, let version):
+            guard version == UInt64(identity.charter.charter.version) else { return }
+            send(.charter(version: version, bytes: identity.charter.file), to: id)
+        case .considerCharter(let id, let version, _):
+            handle(
+                .charterRejected(
+                    id, Rejection(.invalidCharter, "charter version \(version): later versions are not taken yet")))
+        default: break
+        }
+    }
+
+    private func enqueue(_ job: LogWorker.Job, _ origin: String) { jobs[origin]?.yield(job) }
+
+    /// Runs a short task that is ended with the driver.
+    private func spawn(_ body: @escaping @Sendable (ReplicationDriver) async -> Void) {
+        lastTask += 1
+        let number = lastTask
+        tasks[number] = Task {
+            await body(self)
+            self.tasks[number] = nil
+        }
+    }
+
+    private func send(_ message: Message, to id: PeerID) {
+        guard let session = sessions[id] else { return }
+        if !session.outbox.send(message.frame) {
+            logger.warning(
+                "a peer does not read fast enough; its session ends", metadata: ["member": "\(session.member)"])
+            session.outbox.close()
+            session.end()
+        }
+    }
+
+    private func note(_ rejection: Rejection, by id: PeerID) {
+        let member = sessions[id]?.member ?? "?"
+        logger.warning(
+            "refused what a peer sent",
+            metadata: [
+                "member": "\(member)", "reason": "\(rejection.reason.rawValue)", "log": "\(rejection.origin ?? "-")",
+                "detail": "\(rejection.detail)",
+            ])
+        recent.append(
+            RecentRejection(
+                member: member, reason: rejection.reason.rawValue, detail: rejection.detail, time: Clock.seconds))
+        if recent.count > 100 { recent.removeFirst(recent.count - 100) }
+    }
+
+    // MARK: Fetching
+
+    private func fetchRange(_ request: RequestID, from id: PeerID, _ wanted: RangeRequest) {
+        guard let session = sessions[id] else { return handle(.rangeFailed(request, .unreachable)) }
+        guard session.canFetch else {
+            awaited[request] = session.member
+            return send(.wantRange(wanted), to: id)
+        }
+        fetches[request] = Task {
+            let result = await peers.fetch(range: wanted, from: session.member)
+            fetches[request] = nil
+            await arrived(request, wanted.origin, result)
+        }
+    }
+
+    /// A range has come, whichever way: its entries are checked at once, while the range before is still being stored.
+    private func arrived(_ request: RequestID, _ origin: String, _ result: Result<RangeAnswer, FetchFailure>) async {
+        switch result {
+        case .failure(let failure): handle(.rangeFailed(request, failure))
+        case .success(let answer):
+            if let entries = try? EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries),
+                let state = try? await store.state(of: origin)
+            {
+                let early = await EntryChecking.check(entries, after: state)
+                checked.put(request, CheckedRanges.Range(entries: early, rosterDigest: state.roster?.digest))
+            }
+            handle(.rangeFetched(request, answer))
+        }
+    }
+
+    /// A peer that cannot be dialled sends a range that it was asked for.
+    ///
+    /// - Returns: false where this was not asked of that member.
+    func receive(range answer: RangeAnswer, for request: RequestID, origin: String, from member: String) async -> Bool {
+        guard awaited[request] == member else { return false }
+        awaited[request] = nil
+        await arrived(request, origin, .success(answer))
+        return true
+    }
+
+    /// A dialled peer could not be reached for a request.
+    func failed(_ request: RequestID, _ failure: FetchFailure) { handle(.rangeFailed(request, failure)) }
+
+    private func fetchDocument(_ digest: HashValue, size: UInt64, from id: PeerID) {
+        guard let session = sessions[id] else { return handle(.documentFailed(digest, .unreachable)) }
+        guard session.canFetch else {
+            awaitedDocuments[digest] = session.member
+            let offset = UInt64(store.documents.received(digest))
+            return send(.wantDocument(digest: digest, offset: offset), to: id)
+        }
+        spawn { driver in
+            switch await driver.peers.fetch(document: digest, size: size, from: session.member) {
+            case .success: await driver.documentArrived(digest)
+            case .failure(let failure): await driver.handle(.documentFailed(digest, failure))
+            }
+        }
+    }
+
+    /// Whether this member was asked to send that document.
+    func expects(document digest: HashValue, from member: String) -> Bool { awaitedDocuments[digest] == member }
+
+    /// A document is whole and right.
+    func documentArrived(_ digest: HashValue) async {
+        awaitedDocuments[digest] = nil
+        do {
+            try await store.markHeld(digest)
+            handle(.documentFetched(digest))
+        } catch {
+            handle(.documentFailed(digest, .local))
+        }
+    }
+
+    /// A document did not come, or is wrong.
+    func documentFailed(_ digest: HashValue, _ failure: FetchFailure) {
+        awaitedDocuments[digest] = nil
+        handle(.documentFailed(digest, failure))
+    }
+}
+
+// MARK: - Timers
+
+extension ReplicationDriver {
+    private func set(_ timer: TimerID, _ time: Instant) {
+        let isEarliest = timers.values.allSatisfy { time < $0 }
+        timers[timer] = time
+        if isEarliest { wake(at: time) }
+    }
+
+    private func wake(at time: Instant) {
+        waker?.cancel()
+        let wait = max(0, time.milliseconds - Clock.milliseconds)
+        waker = Task {
+            do { try await Task.sleep(for: .milliseconds(wait)) } catch { return }
+            fire()
+        }
+    }
+
+    private func fire() {
+        let now = Instant(milliseconds: Clock.milliseconds)
+        let due = timers.filter { $0.value <= now }.sorted { $0.value < $1.value }
+        for (timer, _) in due { timers[timer] = nil }
+        for (timer, _) in due { handle(.timer(timer)) }
+        if let next = timers.values.min() { wake(at: next) }
+    }
+}
+
+// MARK: - Sessions
+
+extension ReplicationDriver {
+    /// Begins a session.
+    ///
+    /// - Returns: nil where there is one with this member already, unless ours is to make way: of two sessions that
+    ///   cross, the one that the lower id dialled stays.
+    func open(
+        member: String, isOutbound: Bool, canFetch: Bool, restricted: Bool, outbox: Outbox,
+        end: @escaping @Sendable () -> Void
+    ) -> PeerID? {
+        guard !isStopped else { return nil }
+        if let other = sessions.values.first(where: { $0.member == member }) {
+            let dialler = isOutbound ? identity.member.id : member
+            let mayReplace = other.isOutbound != isOutbound && dialler == min(identity.member.id, member)
+            guard mayReplace || !isOutbound && !other.isOutbound else { return nil }
+            close(other.id)
+        }
+        lastSession += 1
+        let id = PeerID(lastSession)
+        sessions[id] = PeerSession(
+            id: id, member: member, outbox: outbox, isOutbound: isOutbound, canFetch: canFetch,
+            startedAt: Clock.seconds, end: end)
+        logger.info("connected", metadata: ["member": "\(member)", "dialled": "\(isOutbound)"])
+        handle(.peerConnected(id, member: member, canFetch: canFetch, restricted: restricted))
+        return id
+    }
+
+    /// Ends a session.
+    func close(_ id: PeerID) {
+        guard let session = sessions.removeValue(forKey: id) else { return }
+        session.outbox.close()
+        session.end()
+        logger.info("disconnected", metadata: ["member": "\(session.member)"])
+        spawn { await $0.peers.sessionEnded(session.member) }
+        handle(.peerDisconnected(id))
+    }
+
+    /// Whether a session with this member is up.
+    func isConnected(_ member: String) -> Bool { sessions.values.contains { $0.member == member } }
+
+    /// Members with a session, and since when.
+    var connected: [String: Int64] {
+        Dictionary(sessions.values.map { ($0.member, $0.startedAt) }, uniquingKeysWith: min)
+    }
+
+    var logStatuses: [LogStatus] { replication.logStatuses }
+    var peerStatuses: [PeerStatus] { replication.peerStatuses }
+    var rejections: [RecentRejection] { recent }
+
+    /// Tells of every change from now on, until the stream is let go.
+    func changes() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        lastWatcher += 1
+        let number = lastWatcher
+        watchers[number] = continuation
+        continuation.onTermination = { _ in Task { await self.forget(watcher: number) } }
+        return stream
+    }
+
+    private func forget(watcher: UInt64) { watchers[watcher] = nil }
+
+    private func changed() {
+        for watcher in watchers.values { watcher.yield() }
+    }
+}
+
+/// What the driver asks of the transport.
+protocol PeerAccess: Sendable {
+    /// Asks a member for a range.
+    func fetch(range: RangeRequest, from member: String) async -> Result<RangeAnswer, FetchFailure>
+    /// Asks a member for the rest of a document, and stores it.
+    func fetch(document: HashValue, size: UInt64, from member: String) async -> Result<Void, FetchFailure>
+    /// Sends a range that a member asked for and cannot fetch.
+    func push(range: RangeRequest, to member: String) async
+    /// Sends a document that a member asked for and cannot fetch.
+    func push(document: HashValue, from offset: UInt64, to member: String) async
+    /// A session with a member has ended.
+    func sessionEnded(_ member: String) async
+    /// A log has more entries: perhaps a new roster.
+    func logAdvanced(_ origin: String) async
+}
+
+extension Membership {
+    /// What replication needs of a charter.
+    init(_ verified: VerifiedCharter) {
+        let charter = verified.charter
+        self.init(
+            alliance: verified.alliance, version: UInt64(charter.version), digest: verified.digest,
+            quorum: charter.quorum,
+            members: charter.members.map { member in
+                Membership.Member(
+                    id: member.id, role: member.role == .regulator ? .regulator : .observer,
+                    isActive: member.standing == .active, origin: member.log.name, logKey: member.log,
+                    replicaKey: member.replica)
+            })
+    }
+}

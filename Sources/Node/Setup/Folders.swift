@@ -1,0 +1,42 @@
+#if canImport(Glibc)
+import CoreFoundation
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Folders, made with the mode that they keep.
+enum Folders {
+    /// Makes a folder, and those above it; nothing if it is there.
+    static func make(_ path: String, mode: mode_t = 0o755) throws(SetupError) {
+        if FileFacts.isFolder(path) { return }
+        if FileFacts.exists(path) { throw SetupError(.unwritable, path, "it is not a folder") }
+        let parent = PrivateFile.folder(of: path)
+        if parent != path, parent != "." { try make(parent) }
+        guard mkdir(path, mode) == 0 || errno == EEXIST else {
+            throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno))
+        }
+    }
+
+    /// Gives a finished folder its name, in one step; an empty folder that stands there is replaced.
+    static func rename(_ from: String, to: String) throws(SetupError) {
+        #if canImport(Glibc)
+        let result = Glibc.rename(from, to)
+        #else
+        let result = Darwin.rename(from, to)
+        #endif
+        guard result == 0 else {
+            let taken = errno == ENOTEMPTY || errno == EEXIST
+            throw SetupError(taken ? .exists : .unwritable, to, PrivateFile.systemMessage(errno))
+        }
+    }
+
+    /// Removes a folder and all in it; what cannot be removed stays.
+    static func remove(_ path: String) {
+        for name in FileFacts.names(in: path) ?? [] {
+            let inner = "\(path)/\(name)"
+            if FileFacts.isRealFolder(inner) { remove(inner) } else { unlink(inner) }
+        }
+        rmdir(path)
+    }
+}

@@ -1,0 +1,245 @@
+internal import TransparencyLog
+
+// Entries: asked for, lined up, stored.
+
+extension Replication {
+    /// Gives every log a chance, starting where the last round stopped, so that none starves behind the others.
+    mutating func scheduleAll(_ now: Instant) {
+        guard !logs.isEmpty else { return }
+        let start = nextLog % logs.count
+        for offset in logs.indices { schedule((start + offset) % logs.count, now) }
+        nextLog = (start + 1) % logs.count
+    }
+
+    /// Asks for the next range of a log, if one is due: while one is being stored, the next is on its way.
+    mutating func schedule(_ log: Int, _ now: Instant) {
+        let state = logs[log]
+        guard state.fetch == nil, state.ready.isEmpty, state.waitingForCharter == nil else { return }
+        guard let largest = state.offers.last?.head.size, largest > state.tip else { return }
+        if let moment = state.notBefore, moment > now { return setRetryTimer(log, at: moment) }
+        guard logs.count(where: \.isFetching) < settings.concurrentLogs else { return }
+        var retry: Instant?
+        let order = state.offers.indices.sorted {
+            let (left, right) = (state.offers[$0], state.offers[$1])
+            return left.failures == right.failures ? $0 > $1 : left.failures < right.failures
+        }
+        for index in order where state.offers[index].head.size > state.tip {
+            if let peer = peerToAsk(log, state.offers[index].head.size, now, &retry) {
+                return fetch(log, state.offers[index].head, from: peer, now)
+            }
+        }
+        if let retry { setRetryTimer(log, at: retry) }
+    }
+
+    private mutating func setRetryTimer(_ log: Int, at moment: Instant) {
+        guard logs[log].retryAt != moment else { return }
+        logs[log].retryAt = moment
+        emit(.setTimer(.retry(origin: logs[log].origin), at: moment))
+    }
+
+    /// The best peer that offers a head of at least this size: the one with the least to do, then the one that has
+    /// not been asked for the longest. The log's owner is not special.
+    private func peerToAsk(_ log: Int, _ size: UInt64, _ now: Instant, _ retry: inout Instant?) -> Int? {
+        var best: Int?
+        for offer in logs[log].offers where offer.head.size >= size {
+            for id in offer.peers {
+                guard let peer = peerIndex(id), peers[peer].isUsable else { continue }
+                if let moment = peers[peer].logs[log].notBefore, moment > now {
+                    retry = min(retry ?? moment, moment)
+                    continue
+                }
+                guard let chosen = best else {
+                    best = peer
+                    continue
+                }
+                let rank = (peers[peer].outstanding, peers[peer].logs[log].lastAsked, peers[peer].id.number)
+                let other = (peers[chosen].outstanding, peers[chosen].logs[log].lastAsked, peers[chosen].id.number)
+                if rank < other { best = peer }
+            }
+        }
+        return best
+    }
+
+    private mutating func fetch(_ log: Int, _ head: Head, from peer: Int, _ now: Instant) {
+        let request = newRequest()
+        let (origin, from, id) = (logs[log].origin, logs[log].tip, peers[peer].id)
+        logs[log].fetch = Fetch(request: request, peer: id, from: from, head: head.key)
+        peers[peer].outstanding += 1
+        peers[peer].logs[log].lastAsked = request.number
+        if peers[peer].canFetch {
+            emit(.fetchRange(request, id, origin: origin, from: from, head: head.note, size: head.size))
+        } else {
+            send(peer, .wantRange(RangeRequest(request: request, origin: origin, from: from, headSize: head.size)))
+        }
+        emit(.setTimer(.request(request), at: now + settings.rangeTimeout))
+    }
+}
+
+// MARK: - Answers
+
+extension Replication {
+    /// Ends a fetch; nil if it is not awaited (any more).
+    private mutating func endFetch(_ request: RequestID) -> (log: Int, fetch: Fetch)? {
+        guard let log = logs.firstIndex(where: { $0.fetch?.request == request }), let fetch = logs[log].fetch else {
+            return nil
+        }
+        logs[log].fetch = nil
+        emit(.cancelTimer(.request(request)))
+        if let peer = peerIndex(fetch.peer) { peers[peer].outstanding -= 1 }
+        return (log, fetch)
+    }
+
+    /// What was asked for is of no use any more.
+    private mutating func dropFetch(_ log: Int) {
+        guard let request = logs[log].fetch?.request else { return }
+        _ = endFetch(request)
+        emit(.cancelFetch(request))
+    }
+
+    mutating func rangeFetched(_ request: RequestID, _ answer: RangeAnswer, _ now: Instant) {
+        guard let (log, fetch) = endFetch(request) else { return }
+        guard answer.from == fetch.from, answer.to <= fetch.head.size else {
+            let detail = "a range from \(answer.from) to \(answer.to), not from \(fetch.from) to \(fetch.head.size)"
+            return failed(log, fetch.peer, fetch.head, .rejected(Rejection(.malformedRange, detail)), now)
+        }
+        logs[log].ready.append(Ready(peer: fetch.peer, answer: answer, head: fetch.head))
+        store(log, now)
+        scheduleAll(now)
+    }
+
+    mutating func rangeFailed(_ request: RequestID, _ failure: FetchFailure, _ now: Instant) {
+        guard let (log, fetch) = endFetch(request) else { return }
+        failed(log, fetch.peer, fetch.head, failure, now)
+    }
+
+    mutating func requestTimedOut(_ request: RequestID, _ now: Instant) {
+        guard let (log, fetch) = endFetch(request) else { return documentTimedOut(request, now) }
+        emit(.cancelFetch(request))
+        failed(log, fetch.peer, fetch.head, .timedOut, now)
+    }
+
+    /// An attempt at a head has failed: others go on, and this peer may try again later.
+    private mutating func failed(
+        _ log: Int, _ id: PeerID, _ key: HeadKey, _ failure: FetchFailure, _ now: Instant
+    ) {
+        if let index = logs[log].offers.firstIndex(where: { $0.head.key == key }) { logs[log].offers[index].failures += 1 }
+        switch failure {
+        case .local:
+            logs[log].localFailures += 1
+            logs[log].notBefore = now + backoff(logs[log].localFailures)
+        case .rejected(let rejection):
+            let located = Rejection(rejection.reason, origin: logs[log].origin, rejection.detail)
+            if let peer = peerIndex(id) { peers[peer].logs[log].notBefore = now + settings.rejectionBackoff }
+            reject(id, located)
+        case .unreachable, .timedOut, .refused, .notFound:
+            guard let peer = peerIndex(id) else { break }
+            peers[peer].logs[log].failures += 1
+            peers[peer].logs[log].notBefore = now + backoff(peers[peer].logs[log].failures)
+        }
+        logs[log].dropUnusedOffers()
+        scheduleAll(now)
+    }
+
+    /// Entries came with a head. They are taken if they start where everything that has come ends; otherwise they are
+    /// fetched like any others.
+    mutating func takeInline(_ answer: RangeAnswer, _ key: HeadKey, of log: Int, from peer: Int, _ now: Instant) {
+        guard answer.from == logs[log].tip, logs[log].waitingForCharter == nil,
+            logs[log].ready.count < settings.readyRangesPerLog,
+            logs[log].readyBytes + answer.entries.count <= settings.readyBytesPerLog,
+            (peers[peer].logs[log].notBefore ?? now) <= now, (logs[log].notBefore ?? now) <= now,
+            logs[log].offer(key) != nil
+        else { return }
+        dropFetch(log)
+        logs[log].ready.append(Ready(peer: peers[peer].id, answer: answer, head: key))
+        store(log, now)
+    }
+}
+
+// MARK: - Storing
+
+extension Replication {
+    /// Hands the next range to the shell, one of a log at a time.
+    private mutating func store(_ log: Int, _ now: Instant) {
+        guard logs[log].storing == nil, let next = logs[log].ready.first else { return }
+        guard next.answer.from == logs[log].size, let offer = logs[log].offer(next.head) else {
+            logs[log].ready = []
+            return
+        }
+        logs[log].ready.removeFirst()
+        let request = newRequest()
+        logs[log].storing = Storing(
+            request: request, peer: next.peer, answer: next.answer, head: next.head,
+            cosignatures: offer.head.cosignatures)
+        emit(
+            .ingest(request, origin: logs[log].origin, peer: next.peer, answer: next.answer, head: offer.head.note))
+    }
+
+    mutating func ingested(_ request: RequestID, _ outcome: IngestOutcome, _ now: Instant) {
+        guard let log = logs.firstIndex(where: { $0.storing?.request == request }), let storing = logs[log].storing
+        else { return }
+        switch outcome {
+        case .stored(let size, let root, let isTrustworthy, let needs):
+            precondition(size == storing.answer.to, "the shell stored something else than it was given")
+            stored(storing, log, root, isTrustworthy, now)
+            documents.add(needs)
+            fetchDocuments(now)
+        case .rejected(let rejection):
+            abandon(log)
+            failed(log, storing.peer, storing.head, .rejected(rejection), now)
+        case .failed:
+            abandon(log)
+            failed(log, storing.peer, storing.head, .local, now)
+        case .waitingForCharter(let version):
+            abandon(log)
+            logs[log].waitingForCharter = version
+            if let peer = peerIndex(storing.peer) { peers[peer].charterVersion = max(peers[peer].charterVersion, version) }
+            askForCharter(now)
+        }
+        store(log, now)
+        scheduleAll(now)
+    }
+
+    /// What was lined up behind a range that is not stored goes as well.
+    private mutating func abandon(_ log: Int) {
+        logs[log].storing = nil
+        logs[log].ready = []
+        dropFetch(log)
+    }
+
+    private mutating func stored(
+        _ storing: Storing, _ log: Int, _ root: HashValue, _ isTrustworthy: Bool, _ now: Instant
+    ) {
+        logs[log].storing = nil
+        logs[log].size = storing.answer.to
+        logs[log].root = root
+        logs[log].acceptedSize = max(logs[log].acceptedSize, storing.head.size)
+        logs[log].localFailures = 0
+        if let peer = peerIndex(storing.peer) {
+            peers[peer].logs[log].failures = 0
+            peers[peer].logs[log].notBefore = nil
+        }
+        if !isTrustworthy {
+            logs[log].isTrustworthy = false
+            let detail = "a state leaf below \(storing.answer.to) is false"
+            reject(storing.peer, Rejection(.falseStateLeaf, origin: logs[log].origin, detail))
+        }
+        guard storing.answer.to == storing.head.size else { return reviewOffers(log, now) }
+        precondition(root == storing.head.root, "the shell stored what is not under the head")
+        guard var head = logs[log].offer(storing.head)?.head else { preconditionFailure("a head in use is kept") }
+        // Early ones have come while it was being stored.
+        _ = head.merge(logs[log].takeEarly(head.key))
+        let news = head.cosignatures.filter { !storing.cosignatures.contains($0) }
+        if !news.isEmpty {
+            emit(
+                .persistSignatures(
+                    origin: logs[log].origin, checkpoint: head.checkpoint.text, news.map(\.line)))
+        }
+        completed(head, of: log, inline: inlineable(storing.answer), from: storing.peer, now)
+    }
+
+    /// The answer, if it is small enough to be passed on inline.
+    private func inlineable(_ answer: RangeAnswer) -> RangeAnswer? {
+        let isSmall = answer.to - answer.from <= UInt64(settings.inlineEntries)
+        return isSmall && answer.entries.count <= settings.inlineBytes ? answer : nil
+    }
+}

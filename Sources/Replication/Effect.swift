@@ -1,0 +1,55 @@
+public import TransparencyLog
+
+/// What the shell is to do, in the order given. Effects that name the same log are carried out one after the other,
+/// so that a head is cosigned before entries beyond it are stored.
+public enum Effect: Hashable, Sendable {
+    /// Send a message; if the peer's queue is full, end the session.
+    case send(PeerID, Message)
+    /// Ask a peer for the range that starts at `from` and leads to the head, and report
+    /// ``Event/rangeFetched(_:_:)`` or ``Event/rangeFailed(_:_:)``.
+    case fetchRange(RequestID, PeerID, origin: String, from: UInt64, head: [UInt8], size: UInt64)
+    /// The answer to this request is not wanted any more; none need be reported.
+    case cancelFetch(RequestID)
+    /// Verify entries on all cores, tie them to the head by ``verifyRange(frontier:answer:leafHashes:head:)``,
+    /// recompute the state leaves, store everything in one transaction, and report ``Event/ingested(_:_:)``.
+    ///
+    /// Where the answer reaches the head, the note is stored as the log's head with its signatures; else only its size
+    /// as the largest accepted one.
+    case ingest(RequestID, origin: String, peer: PeerID, answer: RangeAnswer, head: [UInt8])
+    /// Compare a root with that of our own tree at this size, and report ``Event/oldHeadChecked(_:isConsistent:)``.
+    case checkOldHead(RequestID, origin: String, size: UInt64, root: HashValue)
+    /// Cosign this checkpoint with the present time and persist that with the signature itself, then report
+    /// ``Event/cosigned(origin:size:root:_:)``. Never below the largest size that was accepted, never of a log that is
+    /// known to be contradicted or whose state leaves are not all true: the store has the last word.
+    case cosign(origin: String, checkpoint: [UInt8])
+    /// A checkpoint at the size that is held turned out to be a head: store its note as the log's head.
+    case persistHead(origin: String, note: [UInt8])
+    /// Store cosignatures of a checkpoint that is held. The store also keeps the first quorum (formats 4).
+    case persistSignatures(origin: String, checkpoint: [UInt8], [NoteSignature])
+    /// The log signed two heads that cannot both be true: store both notes and that it is so. Ours may be missing.
+    case recordContradiction(origin: String, ours: [UInt8]?, other: [UInt8])
+    /// A peer has a head of our own log that is longer than ours: sign nothing before it is taken back (formats 12).
+    case ownLogIsLonger(origin: String, note: [UInt8])
+    /// Ask a peer for a document, from wherever an earlier try stopped: by a request, or by
+    /// ``Message/wantDocument(digest:offset:)`` if the peer cannot be dialled.
+    case fetchDocument(PeerID, digest: HashValue, size: UInt64)
+    /// Tell of missing documents that we do not know of, by ``Event/documentsMissing(_:)``.
+    case listMissingDocuments(limit: Int)
+    /// Send a range to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``.
+    case serveRange(PeerID, RangeRequest)
+    /// Send a document to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``.
+    case serveDocument(PeerID, digest: HashValue, offset: UInt64)
+    /// Send the charter of this version as ``Message/charter(version:bytes:)``, or refuse.
+    case serveCharter(PeerID, version: UInt64)
+    /// Verify a charter that follows ours, put it in force and report ``Event/membershipChanged(_:)``, or report
+    /// ``Event/charterRejected(_:_:)``.
+    case considerCharter(PeerID, version: UInt64, bytes: [UInt8])
+    /// Hand this timer back at that moment; a timer that is set already is moved.
+    case setTimer(TimerID, at: Instant)
+    /// Forget this timer.
+    case cancelTimer(TimerID)
+    /// Something from this peer was refused: count and log it. Whether the session goes on is said separately.
+    case reject(PeerID, Rejection)
+    /// End the session, then report ``Event/peerDisconnected(_:)``.
+    case disconnect(PeerID, Rejection)
+}

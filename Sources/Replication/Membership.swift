@@ -1,0 +1,78 @@
+public import TransparencyLog
+
+/// What Replication needs to know of the charter in force: who speaks in which log, and whose cosignatures count.
+///
+/// A plain value, made by the shell from a verified charter and replaced as a whole by
+/// ``Event/membershipChanged(_:)``.
+public struct Membership: Hashable, Sendable {
+    /// What a member may do.
+    public enum Role: String, Hashable, Sendable {
+        /// Speaks with authority, and signs charters.
+        case regulator
+        /// Replicates and cosigns.
+        case observer
+    }
+
+    /// One member, with its log and its replica key.
+    public struct Member: Hashable, Sendable {
+        /// The member's id (`did:web:…`).
+        public var id: String
+        /// What it may do.
+        public var role: Role
+        /// Whether its standing is active: only then its cosignatures count towards a quorum.
+        public var isActive: Bool
+        /// Its log's origin.
+        public var origin: String
+        /// The key that signs its log's checkpoints; named like the origin.
+        public var logKey: VerifierKey
+        /// The key that cosigns other members' checkpoints, if the charter names one.
+        public var replicaKey: VerifierKey?
+
+        /// Describes a member.
+        public init(
+            id: String, role: Role, isActive: Bool, origin: String, logKey: VerifierKey, replicaKey: VerifierKey?
+        ) {
+            self.id = id
+            self.role = role
+            self.isActive = isActive
+            self.origin = origin
+            self.logKey = logKey
+            self.replicaKey = replicaKey
+        }
+    }
+
+    /// The alliance: SHA-256 of charter version 1's payload.
+    public let alliance: HashValue
+    /// The version of the charter in force.
+    public let version: UInt64
+    /// SHA-256 of that charter's payload.
+    public let digest: HashValue
+    /// How many replica cosignatures a checkpoint needs (formats 4).
+    public let quorum: Int
+    /// The members, sorted by id.
+    public let members: [Member]
+
+    /// Describes a charter. Members are kept sorted by id; the charter has been checked, so ids and origins differ.
+    public init(alliance: HashValue, version: UInt64, digest: HashValue, quorum: Int, members: [Member]) {
+        self.alliance = alliance
+        self.version = version
+        self.digest = digest
+        self.quorum = quorum
+        self.members = members.sorted { $0.id.precedes($1.id) }
+    }
+
+    /// The member with this id.
+    public func member(_ id: String) -> Member? {
+        members.first { $0.id.isExactly(id) }
+    }
+
+    /// The member whose log has this origin.
+    public func owner(of origin: String) -> Member? {
+        members.first { $0.origin.isExactly(origin) }
+    }
+
+    /// The members whose cosignatures count for a log: active, with a replica key, never the owner (formats 4).
+    public func replicas(of origin: String) -> [Member] {
+        members.filter { $0.isActive && $0.replicaKey != nil && !$0.origin.isExactly(origin) }
+    }
+}

@@ -1,0 +1,151 @@
+import Replication
+
+/// A connection between two nodes, each of which names it by a number of its own.
+struct Session {
+    let first: Int
+    let second: Int
+    let idAtFirst: PeerID
+    let idAtSecond: PeerID
+    var firstOpen = true
+    var secondOpen = true
+    /// Nothing that is sent from now on arrives.
+    var isBroken = false
+    /// What is under way, in order, and when the last of it is due.
+    var toFirst: [[UInt8]] = []
+    var toSecond: [[UInt8]] = []
+    var lastToFirst: Int64 = 0
+    var lastToSecond: Int64 = 0
+    var decoderAtFirst = FrameDecoder()
+    var decoderAtSecond = FrameDecoder()
+
+    var isUp: Bool { firstOpen && secondOpen }
+}
+
+extension Simulation {
+    func isBlocked(_ from: Int, _ to: Int) -> Bool {
+        blockedUntil[from][to] > now
+    }
+
+    func delay() -> Int64 {
+        random.number(faults.latency)
+    }
+
+    func dial(_ a: Int, _ b: Int) {
+        queue.plan(.dial(a, b), at: now + random.number(200...400))
+        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a),
+            !sessions.contains(where: { ($0.firstOpen || $0.secondOpen) && $0.first == a && $0.second == b })
+        else { return }
+        let session = Session(
+            first: a, second: b, idAtFirst: PeerID(nodes[a].nextPeer), idAtSecond: PeerID(nodes[b].nextPeer))
+        nodes[a].nextPeer += 1
+        nodes[b].nextPeer += 1
+        sessions.append(session)
+        statistics.connections += 1
+        feed(a, connected(session.idAtFirst, b))
+        feed(b, connected(session.idAtSecond, a))
+    }
+
+    private func connected(_ id: PeerID, _ other: Int) -> Event {
+        .peerConnected(id, member: nodes[other].member, canFetch: !nodes[other].isDialOutOnly, restricted: false)
+    }
+
+    /// The session that a node calls so, and whether the node is its first end.
+    func session(of node: Int, _ id: PeerID) -> (Int, isFirst: Bool)? {
+        for index in sessions.indices.reversed() {
+            if sessions[index].first == node && sessions[index].idAtFirst == id { return (index, true) }
+            if sessions[index].second == node && sessions[index].idAtSecond == id { return (index, false) }
+        }
+        return nil
+    }
+
+    func other(_ session: Int, isFirst: Bool) -> Int {
+        isFirst ? sessions[session].second : sessions[session].first
+    }
+
+    func send(_ bytes: [UInt8], from node: Int, to id: PeerID) {
+        guard let (index, isFirst) = session(of: node, id), !sessions[index].isBroken,
+            isFirst ? sessions[index].firstOpen : sessions[index].secondOpen
+        else { return }
+        statistics.messages += 1
+        statistics.bytes += bytes.count
+        if random.happens(faults.breaks) { return breakSession(index) }
+        // Sometimes in two pieces, as streams have no message boundaries.
+        let cut = random.happens(100_000) && bytes.count > 1 ? 1 + random.index(bytes.count - 1) : bytes.count
+        plan(Array(bytes[..<cut]), on: index, toFirst: !isFirst)
+        if cut < bytes.count { plan(Array(bytes[cut...]), on: index, toFirst: !isFirst) }
+    }
+
+    private func plan(_ bytes: [UInt8], on index: Int, toFirst: Bool) {
+        let moment = max(toFirst ? sessions[index].lastToFirst : sessions[index].lastToSecond, now + delay())
+        if toFirst {
+            sessions[index].lastToFirst = moment
+            sessions[index].toFirst.append(bytes)
+        } else {
+            sessions[index].lastToSecond = moment
+            sessions[index].toSecond.append(bytes)
+        }
+        queue.plan(.deliver(session: index, toFirst: toFirst), at: moment)
+    }
+
+    /// Delivers the next piece of a stream.
+    func deliver(_ index: Int, toFirst: Bool) {
+        let session = sessions[index]
+        let (from, to) = toFirst ? (session.second, session.first) : (session.first, session.second)
+        guard toFirst ? session.firstOpen : session.secondOpen else { return }
+        if isBlocked(from, to) {
+            queue.plan(.deliver(session: index, toFirst: toFirst), at: blockedUntil[from][to])
+            return
+        }
+        let bytes = toFirst ? sessions[index].toFirst.removeFirst() : sessions[index].toSecond.removeFirst()
+        let id = toFirst ? session.idAtFirst : session.idAtSecond
+        if toFirst { sessions[index].decoderAtFirst.append(bytes) } else { sessions[index].decoderAtSecond.append(bytes) }
+        while true {
+            do throws(Rejection) {
+                let message =
+                    toFirst ? try sessions[index].decoderAtFirst.next() : try sessions[index].decoderAtSecond.next()
+                guard let message else { return }
+                feed(to, .message(id, message))
+            } catch {
+                feed(to, .violation(id, error))
+                return
+            }
+            guard toFirst ? sessions[index].firstOpen : sessions[index].secondOpen else { return }
+        }
+    }
+
+    /// A connection breaks: its ends notice at different moments.
+    func breakSession(_ index: Int) {
+        sessions[index].isBroken = true
+        queue.plan(.end(session: index, first: true), at: now + random.number(0...500))
+        queue.plan(.end(session: index, first: false), at: now + random.number(0...500))
+    }
+
+    /// One end notices that a connection is over.
+    func endSession(_ index: Int, first: Bool) {
+        let session = sessions[index]
+        guard first ? session.firstOpen : session.secondOpen else { return }
+        if first { sessions[index].firstOpen = false } else { sessions[index].secondOpen = false }
+        feed(first ? session.first : session.second, .peerDisconnected(first ? session.idAtFirst : session.idAtSecond))
+    }
+
+    /// A link goes down for a while, in one direction or both.
+    func partition() {
+        let (a, b) = (random.index(nodes.count), random.index(nodes.count))
+        guard a != b else { return }
+        statistics.partitions += 1
+        let until = now + random.number(100...6_000)
+        let isOneWay = random.happens(300_000)
+        note("partition \(a) \(b) until \(until - start) oneWay \(isOneWay)")
+        blockedUntil[a][b] = max(blockedUntil[a][b], until)
+        if !isOneWay { blockedUntil[b][a] = max(blockedUntil[b][a], until) }
+        guard until - now > 2_000 else { return }
+        for index in sessions.indices where sessions[index].isUp && !sessions[index].isBroken {
+            let ends = [sessions[index].first, sessions[index].second]
+            if ends.contains(a) && ends.contains(b) {
+                sessions[index].isBroken = true
+                queue.plan(.end(session: index, first: true), at: now + random.number(500...2_000))
+                queue.plan(.end(session: index, first: false), at: now + random.number(500...2_000))
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Replication
+import TransparencyLog
+
+// One short line an event or effect, for the trace.
+
+extension Event {
+    var summary: String {
+        switch self {
+        case .started: "started"
+        case .peerConnected(let id, let member, let canFetch, _): "connected \(id) \(member) \(canFetch)"
+        case .peerDisconnected(let id): "disconnected \(id)"
+        case .message(let id, let message): "message \(id) \(message.summary)"
+        case .violation(let id, let rejection): "violation \(id) \(rejection)"
+        case .published(_, let from, let entries): "published \(from) \(entries.count)"
+        case .rangeFetched(let request, let answer): "fetched \(request) \(answer.from)..<\(answer.to)"
+        case .rangeFailed(let request, let failure): "failed \(request) \(failure)"
+        case .ingested(let request, let outcome): "ingested \(request) \(outcome.summary)"
+        case .oldHeadChecked(let request, let verdict): "old head \(request) \(verdict.map(String.init) ?? "-")"
+        case .cosigned(let origin, let size, _, _): "cosigned \(origin) \(size)"
+        case .cosigningFailed(let origin, let size): "not cosigned \(origin) \(size)"
+        case .documentFetched(let digest): "document \(digest.hex.prefix(8))"
+        case .documentFailed(let digest, let failure): "no document \(digest.hex.prefix(8)) \(failure)"
+        case .documentsMissing(let needs): "missing \(needs.count)"
+        case .served(let id): "served \(id)"
+        case .freshnessWanted(let origin): "freshness \(origin)"
+        case .membershipChanged(let membership): "membership \(membership.version)"
+        case .charterRejected(let id, let rejection): "charter \(id) \(rejection)"
+        case .timer(let timer): "timer \(timer)"
+        }
+    }
+}
+
+extension IngestOutcome {
+    fileprivate var summary: String {
+        switch self {
+        case .stored(let size, let root, let isTrustworthy, let documents):
+            "stored \(size) \(root.hex.prefix(8)) \(isTrustworthy) \(documents.count)"
+        case .rejected(let rejection): "rejected \(rejection)"
+        case .waitingForCharter(let version): "waiting \(version)"
+        case .failed: "failed"
+        }
+    }
+}
+
+extension Effect {
+    var summary: String {
+        switch self {
+        case .send(let id, let message): "send \(id) \(message.summary)"
+        case .fetchRange(let request, let id, let origin, let from, _, let size):
+            "fetch \(request) \(id) \(origin) \(from) of \(size)"
+        case .ingest(let request, let origin, let id, let answer, _):
+            "ingest \(request) \(origin) \(id) \(answer.from)..<\(answer.to)"
+        case .cosign(let origin, let checkpoint): "cosign \(origin) \(HashValue.sha256(checkpoint).hex.prefix(8))"
+        case .persistHead(let origin, let note): "head \(origin) \(note.count)"
+        case .persistSignatures(let origin, _, let lines): "signatures \(origin) \(lines.count)"
+        case .recordContradiction(let origin, _, _): "contradiction \(origin)"
+        case .considerCharter(let id, let version, _): "consider \(id) \(version)"
+        case .reject(let id, let rejection): "reject \(id) \(rejection)"
+        default: "\(self)"
+        }
+    }
+}
+
+extension Message {
+    var summary: String {
+        switch self {
+        case .head(let head): "head \(head.note.count) \(head.inlineFrom) \(head.inlineEntries.count)"
+        case .signatures(let set): "signatures \(set.origin) \(set.size) \(set.lines.count)"
+        case .heads(let page): "heads \(page.notes.count)"
+        case .digest(let digest): "digest \(digest.hex.prefix(8))"
+        case .charter(let version, let bytes): "charter \(version) \(bytes.count)"
+        case .hello(let hello): "hello \(hello.member) \(hello.charterVersion)"
+        default: "\(self)"
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Replication
+import TransparencyLog
+
+extension Simulation {
+    /// What a node puts on the wire for a message.
+    func outgoing(_ message: Message, from node: Int) -> [[UInt8]] {
+        let frame = message.frame
+        guard let misbehaviour = nodes[node].misbehaviour, !isHealed || misbehaviour != .sendsGarbage else { return [frame] }
+        switch misbehaviour {
+        case .sendsGarbage where random.happens(20_000):
+            var garbage = frame
+            garbage[random.index(garbage.count)] ^= UInt8(1 << random.index(8))
+            return [garbage]
+        case .sendsNonsense where random.happens(50_000): return [frame, nonsense(node).frame]
+        case .forgesCosignatures where random.happens(200_000): return [frame, forgery(node).frame]
+        default: return [frame]
+        }
+    }
+
+    /// Answers a request for a range; nil for no answer at all.
+    func answer(_ request: Request) -> Result<RangeAnswer, FetchFailure>? {
+        let server = request.server
+        var log = nodes[server].logs[request.origin]
+        if request.origin == server, let fork = nodes[server].fork, let root = request.root,
+            request.headSize <= fork.log.size, fork.log.roots[Int(request.headSize)] == root
+        {
+            log = fork.log
+        }
+        guard let answer = log.answer(from: request.from, headSize: request.headSize, limit: rangeLimit) else {
+            return .failure(.notFound)
+        }
+        switch nodes[server].misbehaviour {
+        case .withholds where random.happens(500_000): return nil
+        case .tampersEntries where random.happens(500_000): return tamperedEntries(answer)
+        case .tampersProofs where random.happens(500_000):
+            let proof = answer.remainderProof + [HashValue.sha256(random.bytes(4))]
+            return decoded(answer.from, answer.to, answer.extensionProof, proof, answer.entries)
+        case .servesOtherRanges where random.happens(500_000):
+            return decoded(answer.from + 1, answer.to + 1, [], [], answer.entries)
+        default: return .success(answer)
+        }
+    }
+
+    private func tamperedEntries(_ answer: RangeAnswer) -> Result<RangeAnswer, FetchFailure> {
+        var entries = answer.entries
+        let place = random.index(entries.count)
+        entries[place] ^= 1
+        return decoded(answer.from, answer.to, answer.extensionProof, answer.remainderProof, entries)
+    }
+
+    /// What a shell makes of an answer that is not what it should be.
+    private func decoded(
+        _ from: UInt64, _ to: UInt64, _ before: [HashValue], _ after: [HashValue], _ entries: [UInt8]
+    ) -> Result<RangeAnswer, FetchFailure> {
+        do throws(Rejection) {
+            return .success(
+                try RangeAnswer(from: from, to: to, extensionProof: before, remainderProof: after, entries: entries))
+        } catch {
+            return .failure(.rejected(error))
+        }
+    }
+
+    /// What a node does out of malice, every 100 ms.
+    func misbehave(_ node: Int) {
+        guard let misbehaviour = nodes[node].misbehaviour, nodes[node].isUp, random.happens(100_000) else { return }
+        let log = nodes[node].logs[node]
+        switch misbehaviour {
+        case .boasts:
+            guard !isHealed else { return }
+            let root = HashValue.sha256(random.bytes(4))
+            tell(signedHead(log.size + UInt64(random.number(1...1 << 40)), root, by: node), to: nil, by: node)
+        case .shrinks:
+            guard log.size > 1 else { return }
+            let size = 1 + UInt64(random.index(Int(log.size) - 1))
+            tell(signedHead(size, HashValue.sha256(random.bytes(4)), by: node), to: nil, by: node)
+        default: break
+        }
+    }
+
+    /// A node that equivocates keeps a second telling of its log, and gives it to half of the others.
+    func tellTwoStories(_ batch: [[UInt8]], from: UInt64, on node: Int) {
+        guard nodes[node].misbehaviour == .equivocates else { return }
+        var fork = nodes[node].fork
+        if fork == nil {
+            guard random.happens(300_000) else { return }
+            var log = SimulatedLog()
+            log.append(Array(nodes[node].logs[node].entries[..<Int(from)]))
+            fork = Branch(log: log, audience: nodes.indices.filter { $0 != node && random.happens(500_000) })
+        }
+        guard var fork else { return }
+        fork.log.append(judge.batch([random.bytes(20)], after: fork.log.entries))
+        let note = signedHead(fork.log.size, fork.log.root, by: node)
+        nodes[node].fork = fork
+        tell(note, to: fork.audience, by: node)
+    }
+
+    private func tell(_ note: [UInt8], to audience: [Int]?, by node: Int) {
+        for index in sessions.indices where sessions[index].isUp {
+            let session = sessions[index]
+            guard session.first == node || session.second == node else { continue }
+            let isFirst = session.first == node
+            guard audience?.contains(other(index, isFirst: isFirst)) ?? true else { continue }
+            let bytes = Message.head(Announcement(note: note)).frame
+            send(bytes, from: node, to: isFirst ? session.idAtFirst : session.idAtSecond)
+        }
+    }
+
+    private func nonsense(_ node: Int) -> Message {
+        let origin = random.happens(500_000) ? origins[random.index(origins.count)] : "nowhere.example/log"
+        let root = HashValue.sha256(random.bytes(4))
+        switch random.index(12) {
+        case 0: return .head(Announcement(note: random.bytes(50)))
+        case 1: return .head(Announcement(note: nodes[node].logs[node].head, inlineFrom: 1, inlineEntries: random.bytes(9)))
+        case 2: return .signatures(SignatureSet(origin: origin, size: random.bits() >> 40, root: root, lines: [random.bytes(9)]))
+        case 3: return .digest(root)
+        case 4: return .heads(HeadsPage(after: "", through: "", notes: [random.bytes(30)]))
+        case 5: return .wantRange(RangeRequest(request: RequestID(random.bits()), origin: origin, from: 0, headSize: 1 << 50))
+        case 6: return .wantHead(origin: origin)
+        case 7: return .charterOffer(version: 1 + UInt64(random.index(3)), digest: root)
+        case 8: return .charter(version: 2, bytes: random.bytes(9))
+        case 9: return .wantFresh(origin: origin)
+        case 10: return .refused(Refusal(request: RequestID(random.bits() >> 56), reason: .busy, text: "no"))
+        default: return .neighbours(membership.members.map(\.id))
+        }
+    }
+
+    /// A cosignature in another member's name, or of a time far ahead.
+    private func forgery(_ node: Int) -> Message {
+        let victim = random.index(nodes.count)
+        let origin = random.index(origins.count)
+        let log = nodes[node].logs[origin]
+        let seconds = UInt64(now / 1000)
+        guard let text = try? Checkpoint(origin: origins[origin], size: log.size, root: log.root).text else {
+            preconditionFailure("a held head is a checkpoint")
+        }
+        var line: NoteSignature?
+        if random.happens(500_000) {
+            line = try? nodes[node].cosigner.sign(text, at: seconds + 100_000)
+        } else if let own = try? nodes[node].cosigner.sign(text, at: seconds) {
+            let key = nodes[victim].cosigner.verifierKey
+            line = try? NoteSignature(name: key.name, keyID: key.keyID, signature: own.signature)
+        }
+        let lines = line.map { [Array("\($0.line)\n".utf8)] } ?? []
+        return .signatures(SignatureSet(origin: origins[origin], size: log.size, root: log.root, lines: lines))
+    }
+}

@@ -1,0 +1,197 @@
+public import Alliance
+import Foundation
+import GRDB
+import TransparencyLog
+
+typealias LogRow = Alliance.Row
+
+/// An entry with what was checked of it.
+public struct NewEntry: Sendable {
+    public let bytes: [UInt8]
+    public let checked: CheckedEntry
+
+    /// Pairs an entry's bytes with their check.
+    public init(bytes: [UInt8], checked: CheckedEntry) {
+        self.bytes = bytes
+        self.checked = checked
+    }
+
+    /// Reads and checks an entry.
+    public init(_ bytes: [UInt8], keys: KeyCandidates) {
+        self.init(bytes: bytes, checked: CheckedEntry(bytes, keys: keys))
+    }
+}
+
+/// Writes the parts of one append inside the writer's transaction.
+struct Appender {
+    let db: Database
+    var log: OpenLog
+    private var tiles: [TileKey: TileBuffer] = [:]
+
+    private struct TileKey: Hashable {
+        let level: Int
+        let number: UInt64
+    }
+
+    private struct TileBuffer {
+        let firstSlot: Int
+        var hashes: [HashValue] = []
+    }
+
+    init(db: Database, log: OpenLog) {
+        self.db = db
+        self.log = log
+    }
+
+    /// Stores entries as they are, with their identities and tree hashes.
+    mutating func store(_ entries: [NewEntry]) throws {
+        let insertEntry = try HotStatement(db, "INSERT INTO entry(id, bytes) VALUES (?, ?)")
+        let insertIdentity = try HotStatement(db, "INSERT INTO identity(prefix, entry) VALUES (?, ?)")
+        var frontier = log.frontier
+        var tiles = tiles
+        self.tiles = [:]
+        for entry in entries {
+            let id = Schema.entryID(log.id, frontier.size)
+            try insertEntry.run(id, entry.bytes)
+            if case .statement(let statement) = entry.checked.entry {
+                try insertIdentity.run(Tables.prefix(statement.identity), id)
+            }
+            frontier.append(entry.checked.leaf) { level, index, hash in
+                guard level % 8 == 0 else { return }
+                let key = TileKey(level: level / 8, number: index >> 8)
+                tiles[key, default: TileBuffer(firstSlot: Int(index & 255))].hashes.append(hash)
+            }
+        }
+        self.tiles = tiles
+        log.frontier = frontier
+    }
+
+    /// Stores what a batch changes.
+    mutating func store(_ outcome: BatchOutcome, from start: UInt64) throws {
+        try storeVerdicts(outcome.verdicts, from: start)
+        for (name, map, changes) in outcome.maps { try store(map: map, named: name, changes) }
+        try storeRows(outcome)
+        for document in outcome.documents {
+            try db.execute(
+                sql: "INSERT INTO document(digest, size) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                arguments: [Data(document.digest.bytes), document.size])
+        }
+    }
+
+    private func storeVerdicts(_ verdicts: [Verdict], from start: UInt64) throws {
+        for (offset, verdict) in verdicts.enumerated() {
+            guard case .ignored(let reason) = verdict, reason != .afterEnd else { continue }
+            try db.execute(
+                sql: "INSERT INTO ignored(entry, reason) VALUES (?, ?)",
+                arguments: [Schema.entryID(log.id, start + UInt64(offset)), reason.rawValue])
+        }
+    }
+
+    private mutating func store(map: RegisterMap, named name: String, _ changes: RegisterMapChanges) throws {
+        let count = Int64(map.count)
+        let root = Data(map.root.bytes)
+        if let id = log.mapIDs[name] {
+            try db.execute(sql: "UPDATE map SET count = ?, root = ? WHERE id = ?", arguments: [count, root, id])
+        } else {
+            try db.execute(
+                sql: "INSERT INTO map(log, name, count, root) VALUES (?, ?, ?, ?)",
+                arguments: [log.id, name, count, root])
+            log.mapIDs[name] = db.lastInsertedRowID
+        }
+        log.maps[name] = map
+        guard let id = log.mapIDs[name] else { return }
+        let writePage = try HotStatement(db, "INSERT OR REPLACE INTO page(map, page, leaves) VALUES (?, ?, ?)")
+        let writeHash = try HotStatement(db, "INSERT OR REPLACE INTO page_hash(map, page, hash) VALUES (?, ?, ?)")
+        for removed in changes.removed {
+            let page = removed.number
+            try db.execute(sql: "DELETE FROM page WHERE map = ? AND page = ?", arguments: [id, page])
+            try db.execute(sql: "DELETE FROM page_hash WHERE map = ? AND page = ?", arguments: [id, page])
+        }
+        for page in changes.written {
+            let packed = page.id.number
+            try writePage.run(id, packed, page.blob)
+            try writeHash.run(id, packed, page.hash.bytes)
+        }
+    }
+
+    private func storeRows(_ outcome: BatchOutcome) throws {
+        let newest = try storeHistory(outcome)
+        let write = try HotStatement(
+            db, "INSERT OR REPLACE INTO row(map, key, bytes, emptied, last) VALUES (?, ?, ?, ?, ?)")
+        for (key, row) in outcome.rows {
+            guard let map = log.mapIDs[key.map], let last = newest[key] else {
+                throw StoreError(.damaged, "a row without a map or a history")
+            }
+            try write.run(map, key.key, row.bytes, row.isEmptied ? 1 : 0, last)
+        }
+    }
+
+    /// Links every touched row's steps into its chain, and gives each row's newest step.
+    private func storeHistory(_ outcome: BatchOutcome) throws -> [RowKey: Int64] {
+        let link = try HotStatement(db, "INSERT OR REPLACE INTO step(id, previous) VALUES (?, ?)")
+        var newest: [RowKey: Int64] = [:]
+        var position = 0
+        var lastIndex: UInt64?
+        for (index, key) in outcome.history {
+            position = index == lastIndex ? position + 1 : 0
+            lastIndex = index
+            let step = Schema.stepID(log.id, index, position)
+            var before = newest[key]
+            if before == nil, let map = log.mapIDs[key.map] { before = try Tables.row(db, map, key.key)?.last }
+            if let before { try link.run(step, before) }
+            newest[key] = step
+        }
+        return newest
+    }
+
+    /// Stores tree hashes, the new edge and the size; the last step of every append.
+    mutating func finish() throws {
+        let write = try HotStatement(db, "INSERT OR REPLACE INTO tile(id, hashes) VALUES (?, ?)")
+        for (key, buffer) in tiles.sorted(by: { ($0.key.level, $0.key.number) < ($1.key.level, $1.key.number) }) {
+            var bytes = try buffer.firstSlot == 0 ? [] : Tables.tile(db, log.id, key.level, key.number) ?? []
+            guard bytes.count == buffer.firstSlot * 32 else {
+                throw StoreError(.damaged, "a tile of \(log.state.member.log.name) is damaged; run entente fsck")
+            }
+            for hash in buffer.hashes { hash.withUnsafeBytes { bytes.append(contentsOf: $0) } }
+            try write.run(Schema.tileID(log.id, key.level, key.number), bytes)
+        }
+        tiles = [:]
+        try db.execute(
+            sql: "UPDATE log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4 WHERE id = ?5 AND size < ?1",
+            arguments: [
+                Int64(log.size), Tables.bytes(log.frontier.hashes), log.state.end.map { Int64($0.index) },
+                log.state.end?.reason.rawValue, log.id,
+            ])
+        guard db.changesCount == 1 else { throw StoreError(.rollback, "a log would shrink") }
+    }
+
+    /// Stores a signed checkpoint of exactly the size held.
+    mutating func storeHead(_ note: [UInt8], root: HashValue) throws {
+        log.headSize = log.size
+        try db.execute(
+            sql: "UPDATE log SET head_size = ?1, head = ?2 WHERE id = ?3 AND head_size <= ?1",
+            arguments: [Int64(log.size), Data(note), log.id])
+        guard db.changesCount == 1 else { throw StoreError(.rollback, "a log's head would go back") }
+        try db.execute(
+            sql: "INSERT OR IGNORE INTO checkpoint(log, size, root, note) VALUES (?, ?, ?, ?)",
+            arguments: [log.id, Int64(log.size), Data(root.bytes), Data(note)])
+        try Self.prune(db, log.id)
+    }
+
+    /// Checkpoints that wait for signatures at the most, beside the newest quorum's.
+    static let waitingCheckpoints = 64
+
+    static func prune(_ db: Database, _ log: Int64) throws {
+        try db.execute(
+            sql: """
+                DELETE FROM checkpoint WHERE log = ?1 AND size <> (SELECT quorum FROM log WHERE id = ?1) AND (
+                    size < (SELECT quorum FROM log WHERE id = ?1) OR size <= coalesce(
+                        (SELECT size FROM checkpoint WHERE log = ?1 ORDER BY size DESC LIMIT 1 OFFSET ?2), -1))
+                """, arguments: [log, waitingCheckpoints])
+        try db.execute(
+            sql: """
+                DELETE FROM cosignature WHERE log = ?1
+                    AND NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.log = ?1 AND c.size = cosignature.size)
+                """, arguments: [log])
+    }
+}

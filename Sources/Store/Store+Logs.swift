@@ -1,0 +1,143 @@
+public import Alliance
+import Foundation
+import GRDB
+public import TransparencyLog
+
+/// What a node holds of one log.
+public struct LogRecord: Sendable {
+    public let origin: String
+    public let member: String
+    /// Entries held.
+    public let size: UInt64
+    public let frontier: TreeFrontier
+    /// The newest checkpoint signed by the log's key that is held whole: its size, and the note with that signature.
+    public let headSize: UInt64
+    public let head: [UInt8]?
+    /// The largest size that this node cosigned.
+    public let cosigned: UInt64
+    /// The newest size that a quorum holds; 0 if none yet.
+    public let quorum: UInt64
+    public let end: CountingEnd?
+}
+
+extension Store {
+    /// The newest charter's file, if one was installed.
+    public func charterFile() async throws -> [UInt8]? {
+        try await read { db in
+            try Data.fetchOne(db, sql: "SELECT file FROM charter ORDER BY version DESC LIMIT 1").map { [UInt8]($0) }
+        }
+    }
+
+    /// Installs a charter and makes a place for each of its members' logs.
+    public func install(_ charter: VerifiedCharter) async throws {
+        try await write { db, writer in
+            let known = try Data.fetchOne(
+                db, sql: "SELECT digest FROM charter WHERE version = ?", arguments: [charter.charter.version])
+            if let known, [UInt8](known) != charter.digest.bytes {
+                throw StoreError(
+                    .rollback, "another charter of version \(charter.charter.version) is installed here already")
+            }
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO charter(version, digest, file) VALUES (?, ?, ?)",
+                arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
+            for member in charter.charter.members {
+                try db.execute(
+                    sql: "INSERT OR IGNORE INTO log(origin, member) VALUES (?, ?)",
+                    arguments: [member.log.name, member.id])
+            }
+            for member in charter.charter.members {
+                writer.logs[member.log.name] = try Self.open(db, member, charter)
+            }
+        }
+    }
+
+    /// Reads a log's derived state again: a few rows, whatever the log's size.
+    static func open(_ db: Database, _ member: CharterMember, _ charter: VerifiedCharter) throws -> OpenLog {
+        let record = try record(db, member.log.name)
+        guard
+            let id = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [member.log.name])
+        else { throw StoreError(.unknown, "no log \(member.log.name) here") }
+        var ids: [String: Int64] = [:]
+        var lines: [StateLeaf.Line] = []
+        for row in try GRDB.Row.fetchAll(
+            db, sql: "SELECT id, name, count, root FROM map WHERE log = ?", arguments: [id])
+        {
+            let name: String = row[1]
+            let count: Int64 = row[2]
+            let root: Data = row[3]
+            ids[name] = row[0]
+            lines.append(StateLeaf.Line(name: name, count: UInt64(count), root: HashValue(root) ?? .zero))
+        }
+        var roster: (index: UInt64, entry: [UInt8])?
+        if let line = lines.first(where: { $0.name == ReservedMap.rosters }), line.count > 0,
+            let map = ids[ReservedMap.rosters],
+            let newest = try Tables.row(db, map, Array(String(line.count - 1).utf8))?.row.items.first,
+            let entry = try Tables.entry(db, id, newest.index)
+        {
+            roster = (newest.index, entry)
+        }
+        var definitions: [[UInt8]] = []
+        if let map = ids[ReservedMap.registers] {
+            for bytes in try Data.fetchAll(db, sql: "SELECT bytes FROM row WHERE map = ?", arguments: [map]) {
+                guard let item = LogRow(bytes: [UInt8](bytes), isEmptied: false)?.items.last,
+                    let entry = try Tables.entry(db, id, item.index)
+                else { continue }
+                definitions.append(entry)
+            }
+        }
+        let state = try LogState(
+            member: member, charter: charter, size: record.size, lines: lines, end: record.end, roster: roster,
+            definitions: definitions)
+        return OpenLog(
+            id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize)
+    }
+
+    static func record(_ db: Database, _ origin: String) throws -> LogRecord {
+        guard let row = try GRDB.Row.fetchOne(db, sql: "SELECT * FROM log WHERE origin = ?", arguments: [origin]) else {
+            throw StoreError(.unknown, "no log \(origin) here")
+        }
+        return try LogRecord(row)
+    }
+
+    /// What is held of every log, by origin.
+    public func logs() async throws -> [LogRecord] {
+        try await read { db in
+            try GRDB.Row.fetchAll(db, sql: "SELECT * FROM log ORDER BY origin").map { try LogRecord($0) }
+        }
+    }
+
+    /// What is held of one log.
+    public func log(_ origin: String) async throws -> LogRecord { try await read { try Self.record($0, origin) } }
+
+    /// A log's derived state, as of its last append.
+    public func state(of origin: String) async throws -> LogState {
+        try await write { _, writer in
+            guard let log = writer.logs[origin] else { throw StoreError(.unknown, "no log \(origin) here") }
+            return log.state
+        }
+    }
+}
+
+extension LogRecord {
+    init(_ row: GRDB.Row) throws {
+        origin = row["origin"]
+        member = row["member"]
+        let size: Int64 = row["size"]
+        let edge: Data = row["edge"]
+        let headSize: Int64 = row["head_size"]
+        let head: Data? = row["head"]
+        let cosigned: Int64 = row["cosigned"]
+        let quorum: Int64 = row["quorum"]
+        let endIndex: Int64? = row["end_index"]
+        let endReason: String? = row["end_reason"]
+        self.size = UInt64(size)
+        frontier = try TreeFrontier(size: UInt64(size), hashes: Tables.hashes(edge))
+        self.headSize = UInt64(headSize)
+        self.head = head.map { [UInt8]($0) }
+        self.cosigned = UInt64(cosigned)
+        self.quorum = UInt64(quorum)
+        end = endIndex.flatMap { index in
+            endReason.flatMap { CountingEnd.Reason(rawValue: $0) }.map { CountingEnd(index: UInt64(index), reason: $0) }
+        }
+    }
+}

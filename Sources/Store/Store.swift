@@ -1,0 +1,126 @@
+import Alliance
+import Foundation
+import GRDB
+import Synchronization
+import TransparencyLog
+
+/// Everything that a node holds durably: a SQLite database and a folder of documents.
+///
+/// One process has it open at a time, guarded by a lock on the folder. Reads run beside the one writer. A method that
+/// changes something returns only when the change is durable: the database runs in WAL mode with `synchronous = FULL`,
+/// which is checked at opening (GRDB would leave it at NORMAL).
+public final class Store: Sendable {
+    let pool: DatabasePool
+    /// Where documents' bytes are.
+    public let documents: DocumentFolder
+    private let lock: FolderLock
+    /// What the writer keeps between transactions; only touched inside the writer's queue.
+    let writer: WriterState
+
+    /// Opens a data folder, and makes it where it is missing.
+    ///
+    /// - Throws: ``StoreError`` with code `locked` where another process has it open.
+    public init(folder: String) throws {
+        try Self.makeFolder(folder)
+        lock = try FolderLock(folder: folder)
+        documents = try DocumentFolder(folder: "\(folder)/documents")
+        let path = "\(folder)/entente.sqlite"
+        do {
+            pool = try DatabasePool(path: path, configuration: Self.configuration)
+            try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
+                let journal = try String.fetchOne(db, sql: "PRAGMA journal_mode")
+                guard synchronous == 2, journal == "wal" else {
+                    throw StoreError(.file, "\(path): the database does not run with WAL and synchronous = FULL")
+                }
+            }
+            if try pool.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
+                throw StoreError(.damaged, "\(path) was made by a newer version of Entente; use that version")
+            }
+            try Schema.migrator.migrate(pool)
+        } catch let error as DatabaseError {
+            throw StoreError(.file, "\(path): \(error.message ?? "cannot be opened") (SQLite \(error.resultCode))")
+        }
+        writer = WriterState()
+    }
+
+    /// Ends all database connections.
+    public func close() throws { try pool.close() }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.maximumReaderCount = 4
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            // 16 kB pages beat 4 kB for rows of 700 bytes; takes effect in a new file only.
+            try db.execute(sql: "PRAGMA page_size = 16384")
+            try db.execute(sql: "PRAGMA cache_size = -32768")
+            try db.execute(sql: "PRAGMA temp_store = MEMORY")
+        }
+        return configuration
+    }
+
+    private static func makeFolder(_ folder: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw StoreError(.file, "\(folder) cannot be made: \(error.localizedDescription)")
+        }
+    }
+
+    /// Runs one transaction on the writer. Where it fails, what the writer kept in memory is forgotten, because
+    /// "failed" may still mean "done": the next transaction reads the database again.
+    func write<Result: Sendable>(
+        _ body: @Sendable @escaping (Database, WriterState) throws -> Result
+    ) async throws
+        -> Result
+    {
+        do {
+            return try await pool.write { [writer] db in
+                do { return try body(db, writer) } catch {
+                    writer.forget()
+                    throw error
+                }
+            }
+        } catch let error as DatabaseError {
+            await forget()
+            throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
+        }
+    }
+
+    private func forget() async {
+        try? await pool.writeWithoutTransaction { [writer] _ in writer.forget() }
+    }
+
+    func read<Result: Sendable>(_ body: @Sendable @escaping (Database) throws -> Result) async throws -> Result {
+        do { return try await pool.read(body) } catch let error as DatabaseError {
+            throw StoreError(.file, "the database refused a read: \(error.message ?? "") (SQLite \(error.resultCode))")
+        }
+    }
+}
+
+/// A lock on a data folder, held until the process ends, so that a crash leaves none behind.
+final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    init(folder: String) throws {
+        let path = "\(folder)/lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw StoreError(.file, "\(path) cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+            Foundation.close(descriptor)
+            let who = holder.isEmpty ? "another process" : "process \(holder)"
+            throw StoreError(.locked, "\(folder) is in use by \(who); only one node may run on a data folder")
+        }
+        ftruncate(descriptor, 0)
+        let pid = Array("\(getpid())".utf8)
+        _ = pwrite(descriptor, pid, pid.count, 0)
+    }
+
+    deinit { Foundation.close(descriptor) }
+}

@@ -1,0 +1,94 @@
+import Alliance
+import Foundation
+import GRDB
+import TransparencyLog
+
+/// Single-row reads that the writer and readers share.
+enum Tables {
+    static func entry(_ db: Database, _ log: Int64, _ index: UInt64) throws -> [UInt8]? {
+        try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT bytes FROM entry WHERE id = ?"), arguments: [Schema.entryID(log, index)]
+        ).map { [UInt8]($0) }
+    }
+
+    static func prefix(_ identity: HashValue) -> Int64 {
+        identity.withUnsafeBytes { Int64(bitPattern: UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self))) }
+    }
+
+    static func index(_ db: Database, _ log: Int64, of identity: HashValue) throws -> UInt64? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
+        let first = Schema.entryID(log, 0)
+        let ids = try Int64.fetchAll(
+            statement, arguments: [prefix(identity), first, first | (1 << Schema.indexBits) - 1])
+        for id in ids {
+            let index = UInt64(id & ((1 << Schema.indexBits) - 1))
+            if let bytes = try entry(db, log, index), HashValue.sha256(bytes) == identity { return index }
+        }
+        return nil
+    }
+
+    static func row(_ db: Database, _ map: Int64, _ key: [UInt8]) throws -> (row: LogRow, last: Int64)? {
+        let statement = try db.cachedStatement(sql: "SELECT bytes, emptied, last FROM row WHERE map = ? AND key = ?")
+        guard let found = try GRDB.Row.fetchOne(statement, arguments: [map, Data(key)]) else { return nil }
+        let bytes: Data = found[0]
+        guard let row = LogRow(bytes: [UInt8](bytes), isEmptied: found[1]) else {
+            throw StoreError(.damaged, "a stored row is damaged; run entente fsck")
+        }
+        return (row, found[2])
+    }
+
+    static func map(_ db: Database, _ id: Int64) throws -> RegisterMap {
+        let count = try Int64.fetchOne(db, sql: "SELECT count FROM map WHERE id = ?", arguments: [id]) ?? 0
+        var pages: [(RegisterMapPageID, HashValue)] = []
+        let cursor = try GRDB.Row.fetchCursor(
+            db, sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page", arguments: [id])
+        while let row = try cursor.next() {
+            let packed: Int64 = row[0]
+            let hash: Data = row[1]
+            guard let page = RegisterMapPageID(packed), let value = HashValue(hash) else {
+                throw StoreError(.damaged, "a stored map page is damaged; run entente fsck")
+            }
+            pages.append((page, value))
+        }
+        return try RegisterMap(pages: pages, count: UInt64(count))
+    }
+
+    static func page(_ db: Database, _ map: Int64, _ id: RegisterMapPageID) throws -> [UInt8]? {
+        let statement = try db.cachedStatement(sql: "SELECT leaves FROM page WHERE map = ? AND page = ?")
+        return try Data.fetchOne(statement, arguments: [map, id.number]).map { [UInt8]($0) }
+    }
+
+    static func tile(_ db: Database, _ log: Int64, _ level: Int, _ number: UInt64) throws -> [UInt8]? {
+        let statement = try db.cachedStatement(sql: "SELECT hashes FROM tile WHERE id = ?")
+        return try Data.fetchOne(statement, arguments: [Schema.tileID(log, level, number)]).map { [UInt8]($0) }
+    }
+
+    static func hashes(_ bytes: Data) -> [HashValue] {
+        let raw = [UInt8](bytes)
+        return stride(from: 0, to: raw.count - raw.count % 32, by: 32).compactMap { HashValue(raw[$0..<$0 + 32]) }
+    }
+
+    static func bytes(_ hashes: [HashValue]) -> Data {
+        var data = Data(capacity: hashes.count * 32)
+        for hash in hashes { hash.withUnsafeBytes { data.append(contentsOf: $0) } }
+        return data
+    }
+}
+
+/// Reads stored tiles as tree hashes.
+struct StoredTiles {
+    let db: Database
+    let log: Int64
+    let size: UInt64
+
+    /// A reader for proofs over the tree of ``size`` leaves.
+    var reader: TileHashReader {
+        TileHashReader(size: size) { [db, log] path in
+            guard case .hashes(let level) = path.content, let tile = try Tables.tile(db, log, level, path.index) else {
+                throw StoreError(.damaged, "tile \(path) is missing; run entente fsck")
+            }
+            return tile
+        }
+    }
+}
