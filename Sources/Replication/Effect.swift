@@ -1,13 +1,16 @@
 public import TransparencyLog
 
-/// What the shell is to do, in the order given. Effects that name the same log are carried out one after the other,
-/// so that a head is cosigned before entries beyond it are stored.
+/// What the shell is to do, in the order given.
+///
+/// Those that read or write the store of one log (`ingest`, `cosign`, `checkOldHead`, `persist…`, `record…`) are carried
+/// out one after the other, so that a head is cosigned before entries beyond it are stored. Messages need not wait for
+/// them: whatever has to be durable before it is said is sent only after the event that reports it so.
 public enum Effect: Hashable, Sendable {
     /// Send a message; if the peer's queue is full, end the session.
     case send(PeerID, Message)
-    /// Ask a peer for the range that starts at `from` and leads to the head, and report
-    /// ``Event/rangeFetched(_:_:)`` or ``Event/rangeFailed(_:_:)``.
-    case fetchRange(RequestID, PeerID, origin: String, from: UInt64, head: [UInt8], size: UInt64)
+    /// Ask a peer for a range, and report ``Event/rangeFetched(_:_:)`` or ``Event/rangeFailed(_:_:)``; the note is the
+    /// head's that the range leads to.
+    case fetchRange(RequestID, PeerID, RangeRequest, head: [UInt8])
     /// The answer to this request is not wanted any more; none need be reported.
     case cancelFetch(RequestID)
     /// Verify entries on all cores, tie them to the head by ``verifyRange(frontier:answer:leafHashes:head:)``,
@@ -35,7 +38,8 @@ public enum Effect: Hashable, Sendable {
     case fetchDocument(PeerID, digest: HashValue, size: UInt64)
     /// Tell of missing documents that we do not know of, by ``Event/documentsMissing(_:)``.
     case listMissingDocuments(limit: Int)
-    /// Send a range to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``.
+    /// Send a range to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``. Refuse as unknown, as
+    /// when a range is asked for by a request, if our tree's root at that size is not the one named.
     case serveRange(PeerID, RangeRequest)
     /// Send a document to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``.
     case serveDocument(PeerID, digest: HashValue, offset: UInt64)
@@ -44,7 +48,7 @@ public enum Effect: Hashable, Sendable {
     /// Verify a charter that follows ours, put it in force and report ``Event/membershipChanged(_:)``, or report
     /// ``Event/charterRejected(_:_:)``.
     case considerCharter(PeerID, version: UInt64, bytes: [UInt8])
-    /// Hand this timer back at that moment; a timer that is set already is moved.
+    /// Hand this timer back at that moment, by the clock that `now` is read from; a timer that is set already is moved.
     case setTimer(TimerID, at: Instant)
     /// Forget this timer.
     case cancelTimer(TimerID)

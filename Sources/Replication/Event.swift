@@ -11,6 +11,8 @@ public enum Event: Hashable, Sendable {
     ///   - canFetch: Whether we can open requests to it; otherwise it sends in bulk what we ask for by message.
     ///   - restricted: Whether it may only deal in heads, charters and logs, because its roster is not held.
     case peerConnected(PeerID, member: String, canFetch: Bool, restricted: Bool)
+    /// The peer's roster has come, or no longer lists its key.
+    case peerRestricted(PeerID, Bool)
     /// The session is over, whoever ended it. Its requests have failed without further word.
     case peerDisconnected(PeerID)
     /// A message that the peer sent.

@@ -60,6 +60,18 @@ extension LogState {
     }
 }
 
+extension Statement {
+    /// The registers of this statement for which a roster asks for a second officer, sorted.
+    func registersNeedingTwo(in roster: Roster) -> [String] {
+        switch body {
+        case .retraction(let retraction):
+            Array(Set(retraction.targets.map(\.register))).sorted().filter { roster.needsTwo($0) }
+        case .approval: []
+        default: register.map { [$0] }?.filter { roster.needsTwo($0) } ?? []
+        }
+    }
+}
+
 /// One batch being processed: rows are worked on here, and hashed into the maps at the end.
 struct BatchWork {
     var state: LogState
@@ -143,20 +155,10 @@ struct BatchWork {
         guard let key = checked.verifiedBy else { return .badSignature }
         guard key == officer.key else { return .notInForce }
         guard officer.permits(statement.kind, register: statement.register) else { return .notPermitted }
-        for register in registersNeedingTwo(statement, roster) {
+        for register in statement.registersNeedingTwo(in: roster) {
             guard isApproved(statement, register, offset: offset, roster, author: officer) else { return .notApproved }
         }
         return nil
-    }
-
-    private func registersNeedingTwo(_ statement: Statement, _ roster: Roster) -> [String] {
-        if case .retraction(let retraction) = statement.body {
-            return Array(Set(retraction.targets.map(\.register))).sorted().filter { roster.needsTwo($0) }
-        }
-        guard statement.kind != .approval, let register = statement.register, roster.needsTwo(register) else {
-            return []
-        }
-        return [register]
     }
 
     private func isApproved(

@@ -25,7 +25,9 @@ struct HumanTime {
         }
     }
 
-    private static func plural(_ count: Int64, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s") ago" }
+    private static func plural(_ count: Int64, _ word: String) -> String {
+        "\(count) \(word)\(count == 1 ? "" : "s") ago"
+    }
 
     /// The seconds, if years 1 to 9999 hold them in every zone: times in signatures are whatever a key's owner wrote.
     static func writable(_ seconds: Int64) -> Int64? {

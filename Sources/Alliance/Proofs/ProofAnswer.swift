@@ -102,7 +102,8 @@ public enum ProofAnswer: Sendable {
             entries.append(
                 Entry(
                     placed: speaker, permitsBusiness: definition.permitsBusiness(speaker.attestation.status),
-                    conflict: conflict.filter { $0.index != speaker.index }, next: Self.next(row, definition, after: time)))
+                    conflict: conflict.filter { $0.index != speaker.index },
+                    next: Self.next(row, definition, after: time)))
         }
         guard entries.isEmpty else {
             self = .present(entries)
@@ -193,8 +194,10 @@ public enum ProofExpectation: Hashable, Sendable {
         case "not-stated": self = .notStated
         default:
             guard RegisterName.isShared(text) else {
-                throw AllianceError(.invalidField, "must be a status, or business, present, none-in-force, retracted, "
-                    + "no-longer-stated or not-stated", at: "expect")
+                throw AllianceError(
+                    .invalidField,
+                    "must be a status, or business, present, none-in-force, retracted, "
+                        + "no-longer-stated or not-stated", at: "expect")
             }
             self = .status(text)
         }
@@ -206,7 +209,8 @@ public enum ProofExpectation: Hashable, Sendable {
         case (.status(let status), .present(let entries)):
             entries.allSatisfy { $0.status.utf8.elementsEqual(status.utf8) }
         case (.business, .present(let entries)): entries.allSatisfy { $0.permitsBusiness == true }
-        case (.present, .present), (.present, .documents), (.noneInForce, .presentNoneInForce), (.retracted, .retracted),
+        case (.present, .present), (.present, .documents), (.noneInForce, .presentNoneInForce),
+            (.retracted, .retracted),
             (.noLongerStated, .noLongerStated), (.notStated, .notStated):
             true
         default: false

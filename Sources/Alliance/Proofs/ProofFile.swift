@@ -115,7 +115,8 @@ extension ProofFile {
         do { tape = try JSONTape(bytes) } catch { throw AllianceError(.malformed, "\(error)") }
         var reader = try JSONReader(tape.root, at: "")
         guard try reader.required("entente-proof").integer == Self.version else {
-            throw AllianceError(.invalidField, "must be \(Self.version): another version of the format", at: "entente-proof")
+            throw AllianceError(
+                .invalidField, "must be \(Self.version): another version of the format", at: "entente-proof")
         }
         claim = try reader.string("claim", most: Self.claimLimit)
         guard claim.utf8.starts(with: Self.claimMark.utf8) else {

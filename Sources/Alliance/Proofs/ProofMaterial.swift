@@ -118,10 +118,13 @@ extension ProofFile {
 }
 
 extension ProofDefinition {
+    private static let builtIn = Dictionary(
+        uniqueKeysWithValues: BuiltInRegisters.all.map { (HashValue.sha256($0.descriptor), $0) })
+
     /// The definition that it brings or names, whoever signed it.
     var unverifiedDefinition: RegisterDefinition? {
         switch self {
-        case .builtIn(let digest): return BuiltInRegisters.all.first { HashValue.sha256($0.descriptor) == digest }
+        case .builtIn(let digest): return Self.builtIn[digest]
         case .descriptor(let bytes): return try? RegisterDefinition(descriptor: bytes)
         case .published(let statement, _):
             guard let parsed = try? Statement(parsing: statement.entry.bytes), case .register(let body) = parsed.body

@@ -92,9 +92,11 @@ extension TLogPolicy {
             // A short name has no point, so these names never meet the group's.
             replica.replica.map { Witness(name: "\(replica.name).replica", key: $0) }
         }
-        let group = Group(name: "quorum", threshold: charter.quorum, members: witnesses.map {
-            String(decoding: $0.name, as: UTF8.self)
-        })
+        let group = Group(
+            name: "quorum", threshold: charter.quorum,
+            members: witnesses.map {
+                String(decoding: $0.name, as: UTF8.self)
+            })
         do {
             try self.init(
                 logs: [Log(key: member.log)], witnesses: witnesses, groups: [group], quorum: "quorum")

@@ -258,18 +258,6 @@ extension Verification {
     }
 }
 
-extension Statement {
-    /// The registers of this statement for which a roster asks for a second officer, sorted.
-    func registersNeedingTwo(in roster: Roster) -> [String] {
-        switch body {
-        case .retraction(let retraction):
-            Array(Set(retraction.targets.map(\.register))).sorted().filter { roster.needsTwo($0) }
-        case .approval: []
-        default: register.map { [$0] }?.filter { roster.needsTwo($0) } ?? []
-        }
-    }
-}
-
 // MARK: - The answer
 
 extension Verification {
@@ -293,7 +281,8 @@ extension Verification {
             conclusion = .good
         }
         return VerificationReport(
-            conclusion: conclusion, question: question, time: time, isAboutNow: on == nil, checks: checks, answer: shown,
+            conclusion: conclusion, question: question, time: time, isAboutNow: on == nil, checks: checks,
+            answer: shown,
             signedBy: isBad ? [] : signers, publishedBy: isBad || restsOn.isEmpty ? nil : publishedBy,
             stillSo: isBad ? nil : judgement?.stillSo,
             holders: (judgement?.holders ?? []).map { holder in

@@ -54,6 +54,12 @@ public struct SettingsLoader: Sendable {
         return ("\(environment["HOME"] ?? currentFolder)/.entente", .standard)
     }
 
+    /// Where a new node's folder goes: as ``dataFolder(exists:)``, but `entente-data` here if nothing is said.
+    public var newDataFolder: String {
+        let (path, source) = dataFolder { _ in true }
+        return source == .standard ? "\(currentFolder)/entente-data" : path
+    }
+
     /// Reads and checks everything.
     ///
     /// - Throws: ``SettingsError``; code `noNode` if the folder has no configuration file.
@@ -79,7 +85,8 @@ public struct SettingsLoader: Sendable {
         return LoadedSettings(settings: settings, entries: Self.entries(settings, sources: found.mapValues(\.1)))
     }
 
-    func absolute(_ path: String) -> String {
+    /// A path from this folder, without slashes at its end.
+    public func absolute(_ path: String) -> String {
         var full = path.hasPrefix("/") ? path : "\(currentFolder)/\(path)"
         while full.count > 1, full.hasSuffix("/") { full.removeLast() }
         return full

@@ -75,7 +75,8 @@ extension LocalRoutes {
                 "member": .string(member.name), "title": .string(member.title),
                 "address": address.map { .string("\($0)") } ?? .null, "state": .string(state),
                 "since": connected[member.id].map { Self.time($0) } ?? .null,
-                "problem": problems[member.id].map { .string($0) } ?? .null, "lag": .integer(Int64(behind)),
+                "problem": connected[member.id] == nil ? problems[member.id].map { .string($0) } ?? .null : .null,
+                "lag": .integer(Int64(behind)),
             ])
         }
         return result

@@ -7,7 +7,8 @@ import Store
 import TransparencyLog
 
 /// What a node answers to its own operators and officers, over a Unix socket that file permissions guard.
-struct LocalRoutes: Sendable {
+struct LocalRoutes: Sendable, CustomStringConvertible {
+    var description: String { "the local interface" }
     let identity: NodeIdentity
     let store: Store
     let driver: ReplicationDriver

@@ -272,6 +272,9 @@ extension PeerNetwork {
 extension Store {
     /// The answer to a peer that asks for a range.
     func answer(_ request: RangeRequest) async throws -> RangeAnswer {
+        guard try await root(of: request.origin, at: request.headSize) == request.headRoot else {
+            throw StoreError(.unknown, "the tree that is held here has another root at \(request.headSize)")
+        }
         let range = try await range(of: request.origin, from: request.from, headSize: request.headSize)
         var bundle: [UInt8] = []
         bundle.reserveCapacity(range.entries.reduce(0) { $0 + $1.count + 2 })
@@ -312,7 +315,7 @@ enum PeerPath {
     static let session = "/peer/v1/session"
 
     static func range(_ request: RangeRequest) -> String {
-        "/peer/v1/range/\(request.origin)?from=\(request.from)&head=\(request.headSize)"
+        "/peer/v1/range/\(request.origin)?from=\(request.from)&head=\(request.headSize)&root=\(request.headRoot.base64url)"
     }
 
     static func pushedRange(_ request: RangeRequest) -> String {

@@ -70,11 +70,12 @@ struct PeerRoutes: Sendable {
     private func range(_ request: Request, _ context: PeerRequestContext) async throws -> Response {
         _ = try context.peer
         let origin = context.parameters.getCatchAll().joined(separator: "/")
-        guard let from = Self.number(request, "from"), let head = Self.number(request, "head") else {
-            throw HTTPError(.badRequest, message: "from and head are due, as decimal numbers")
-        }
+        guard let from = Self.number(request, "from"), let head = Self.number(request, "head"),
+            let root = request.uri.queryParameters["root"].flatMap({ HashValue(base64url: $0) })
+        else { throw HTTPError(.badRequest, message: "from, head and root are due: two numbers and a base64url hash") }
         do {
-            let wanted = RangeRequest(request: RequestID(0), origin: origin, from: from, headSize: head)
+            let wanted = RangeRequest(
+                request: RequestID(0), origin: origin, from: from, headSize: head, headRoot: root)
             let answer = try await store.answer(wanted)
             return Self.bytes(answer.encoded)
         } catch let error as StoreError where error.code == .unknown {

@@ -73,6 +73,15 @@ public struct PlanDescription: Sendable, Hashable {
         }
     }
 
+    /// A few words on each entry, for errors.
+    static func lines(of entries: [[UInt8]]) -> [String] {
+        entries.enumerated().map { position, bytes in
+            guard let statement = try? Statement(parsing: bytes) else { return "statement \(position + 1)" }
+            guard let line = line(kind: statement.kind, payload: statement.payload) else { return statement.kind.rawValue }
+            return [line.word, line.register, line.key ?? line.label].compactMap { $0 }.joined(separator: " ")
+        }
+    }
+
     /// The registers that a draft is about.
     static func registers(of draft: Draft) -> [String] {
         guard let value = try? JSONValue.parse(draft.payload) else { return [] }

@@ -4,7 +4,7 @@ import Store
 import TransparencyLog
 
 /// Who this node is and what it signs with. The private keys stay in here.
-struct NodeIdentity: Sendable {
+struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
     let charter: VerifiedCharter
     let member: CharterMember
     /// The node's name in the member's roster.
@@ -28,6 +28,10 @@ struct NodeIdentity: Sendable {
         self.logSigner = logSigner
         self.replicaSigner = replicaSigner
     }
+
+    var description: String { "\(member.id) (\(nodeName))" }
+    /// Nothing that reflects on values, such as a debugger's dump in a log line, sees a key.
+    var customMirror: Mirror { Mirror(self, children: []) }
 
     /// The origin of this member's own log.
     var origin: String { member.log.name }

@@ -87,8 +87,10 @@ private actor Readiness {
 }
 
 /// Runs replication.
-private struct DriverService: Service {
+private struct DriverService: Service, CustomStringConvertible {
     let parts: NodeParts
+    // Service groups log their services; what is inside is nobody's business.
+    var description: String { "replication" }
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await parts.driver.run() }
@@ -96,8 +98,9 @@ private struct DriverService: Service {
 }
 
 /// Keeps sessions with all other members, publishes the first roster, and rechecks connections as certificates expire.
-private struct DialService: Service {
+private struct DialService: Service, CustomStringConvertible {
     let parts: NodeParts
+    var description: String { "peers" }
 
     func run() async throws {
         try await parts.publishRoster()
@@ -118,7 +121,7 @@ private struct DialService: Service {
 }
 
 /// What a node is made of.
-struct NodeParts: Sendable {
+struct NodeParts: Sendable, CustomStringConvertible {
     let settings: NodeSettings
     let identity: NodeIdentity
     let store: Store
@@ -130,6 +133,8 @@ struct NodeParts: Sendable {
     let logger: Logger
     let localRoutes: LocalRoutes
     let peerRoutes: PeerRoutes
+
+    var description: String { "the node of \(identity.member.name)" }
 
     init(settings: NodeSettings, passphrase: Passphrase, logger: Logger) async throws {
         self.settings = settings

@@ -66,7 +66,7 @@ actor ReplicationDriver {
                     for await job in stream {
                         let event = await worker.perform(job)
                         if case .ingested(_, .stored) = event { await self.peers.logAdvanced(worker.origin) }
-                        if let event { await self.handle(event) }
+                        if let event { await self.handle(event) } else { await self.changed() }
                     }
                 }
             }
@@ -104,9 +104,7 @@ actor ReplicationDriver {
     private func perform(_ effect: Effect) {
         switch effect {
         case .send(let id, let message): send(message, to: id)
-        case .fetchRange(let request, let peer, let origin, let from, let head, let size):
-            fetchRange(request, from: peer, RangeRequest(request: request, origin: origin, from: from, headSize: size))
-            _ = head
+        case .fetchRange(let request, let peer, let wanted, _): fetchRange(request, from: peer, wanted)
         case .cancelFetch(let request):
             fetches.removeValue(forKey: request)?.cancel()
             awaited[request] = nil
@@ -183,6 +181,7 @@ actor ReplicationDriver {
 
     private func send(_ message: Message, to id: PeerID) {
         guard let session = sessions[id] else { return }
+        if case .wantRange(let wanted) = message { awaited[wanted.request] = session.member }
         if !session.outbox.send(message.frame) {
             logger.warning(
                 "a peer does not read fast enough; its session ends", metadata: ["member": "\(session.member)"])
@@ -209,10 +208,6 @@ actor ReplicationDriver {
 
     private func fetchRange(_ request: RequestID, from id: PeerID, _ wanted: RangeRequest) {
         guard let session = sessions[id] else { return handle(.rangeFailed(request, .unreachable)) }
-        guard session.canFetch else {
-            awaited[request] = session.member
-            return send(.wantRange(wanted), to: id)
-        }
         fetches[request] = Task {
             let result = await peers.fetch(range: wanted, from: session.member)
             fetches[request] = nil

@@ -1,4 +1,5 @@
 public import Alliance
+import Crypto
 public import TransparencyLog
 
 /// A charter's file on its way: drafted by one member, then signed by one after the other.
@@ -79,10 +80,13 @@ public struct CharterFile: Sendable {
         try signed?.missingSigners() ?? charter.regulators
     }
 
-    /// The member that has this root key.
-    public func member(withRootKey key: [UInt8]) -> (member: CharterMember, keyName: String)? {
+    /// The member that has this root key, and the key as its signer; nil if no member has it.
+    public func signer(_ root: PrivateKey) -> (member: CharterMember, signer: Signer)? {
+        guard case .ed25519(let key) = root else { return nil }
         for member in charter.members {
-            if let root = member.rootKeys.first(where: { $0.key.bytes == key }) { return (member, root.name) }
+            if let found = member.rootKeys.first(where: { $0.key.bytes == root.publicKey }) {
+                return (member, Signer(member: member.id, keyName: found.name, key: key))
+            }
         }
         return nil
     }

@@ -51,11 +51,33 @@ public struct NodeSetup: Sendable {
         let authority: MemberCA
     }
 
+    /// Checks what needs no passphrase: the control socket's path, and that something can be published at all.
+    ///
+    /// - Throws: ``SetupError``.
+    public func check() throws(SetupError) {
+        let socket = controlSocket ?? "\(data)/control.sock"
+        guard socket.utf8.count <= NodeSettings.socketPathLimit else {
+            throw SetupError(
+                .limit, socket,
+                "Linux allows \(NodeSettings.socketPathLimit) bytes for a socket's path, and this has "
+                    + "\(socket.utf8.count); choose a shorter folder, or another path with --control-socket")
+        }
+        for register in twoOfficers where !RegisterName.isValid(register) && register != ReservedMap.documents {
+            throw SetupError(.badValue, "--two-officers \(register)", "is no register")
+        }
+        guard !officers.isEmpty else {
+            throw SetupError(
+                .badValue, "--officer", "name at least one officer's .pub file, else nobody can publish from this node")
+        }
+        guard KeyFile.isValid(name: node) else { throw SetupError(.badValue, "--node \(node)", "cannot name a node") }
+    }
+
     /// Checks everything, then makes the folder in one step.
     ///
     /// - Parameter now: seconds since 1970.
     /// - Throws: ``SetupError`` and errors of keys and charter; nothing is then left behind.
     public func create(passphrase: Passphrase, now: Int64) throws -> Result {
+        try check()
         let file = try CharterFile(at: charterPath)
         guard let signed = file.signed else {
             throw SetupError(.mismatch, charterPath, "nobody has signed it yet; entente charter sign does that")
@@ -69,13 +91,6 @@ public struct NodeSetup: Sendable {
         guard let member = charter.charter.member(named: member) else {
             let known = charter.charter.members.map(\.name).joined(separator: ", ")
             throw SetupError(.mismatch, charterPath, "has no member \(self.member); its members are: \(known)")
-        }
-        for register in twoOfficers where !RegisterName.isValid(register) && register != ReservedMap.documents {
-            throw SetupError(.badValue, "--two-officers \(register)", "is no register")
-        }
-        if officers.isEmpty {
-            throw SetupError(
-                .badValue, "--officer", "name at least one officer's .pub file, else nobody can publish from this node")
         }
         return try AtomicFolder.make(data, mode: 0o700) { path in
             let unlocked = try unlock(member, passphrase: passphrase)

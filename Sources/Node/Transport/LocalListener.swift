@@ -16,8 +16,11 @@ import Darwin
 ///
 /// The socket stands in a folder of mode 0700, so that there is no moment at which another user could connect, and gets
 /// mode 0600 besides. A lock beside it (`SOCKET.lock`) tells a living node from what a dead one left behind.
-public struct LocalListener<Responder: HTTPResponder>: Service
+public struct LocalListener<Responder: HTTPResponder>: Service, CustomStringConvertible
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+    /// What service groups log; never what is inside.
+    public var description: String { "the local listener" }
+
     private let responder: Responder
     private let path: String
     private let maximumConnections: Int

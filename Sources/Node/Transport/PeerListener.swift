@@ -52,8 +52,11 @@ public struct PeerListenerConfiguration: Sendable {
 }
 
 /// Serves peers: HTTP/1.1 over mutual TLS 1.3. Runs until a graceful shutdown, or ends with an error.
-public struct PeerListener<Responder: HTTPResponder>: Service
+public struct PeerListener<Responder: HTTPResponder>: Service, CustomStringConvertible
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+    /// What service groups log; never what is inside.
+    public var description: String { "the peer listener" }
+
     private let responder: Responder
     private let configuration: PeerListenerConfiguration
     private let identity: TLSIdentity

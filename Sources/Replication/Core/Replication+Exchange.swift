@@ -41,7 +41,9 @@ extension Replication {
     mutating func digestReceived(_ theirs: HashValue, from peer: Int, _ now: Instant) {
         if theirs == digest() {
             for log in logs.indices {
-                if let head = logs[log].head { peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size) }
+                if let head = logs[log].head {
+                    peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)
+                }
             }
             return
         }
@@ -105,7 +107,9 @@ extension Replication {
 
     /// The peer has our head: tell it the cosignatures that it has not, or only older ones.
     private mutating func answer(_ theirs: Head, _ note: [UInt8], of log: Int, to peer: Int) {
-        guard let ours = logs[log].head, ours.key == theirs.key, let parsed = try? SignedNote(parsing: note) else { return }
+        guard let ours = logs[log].head, ours.key == theirs.key, let parsed = try? SignedNote(parsing: note) else {
+            return
+        }
         let missing = ours.cosignatures.filter { signature in
             !parsed.signatures.contains { line in
                 guard line.name.isExactly(signature.line.name), line.keyID == signature.line.keyID,

@@ -168,7 +168,9 @@ extension Replication {
         logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
         cosign(log, now)
         relay(log, inline: inline, from: source, now)
-        for signature in head.cosignatures { logs[log].spread.append(Spread(head: head.key, signature: signature, source: source)) }
+        for signature in head.cosignatures {
+            logs[log].spread.append(Spread(head: head.key, signature: signature, source: source))
+        }
         if !head.cosignatures.isEmpty { setSpreadTimer(log, now) }
         reviewOffers(log, now)
     }

@@ -24,7 +24,7 @@ extension Replication {
             return left.failures == right.failures ? $0 > $1 : left.failures < right.failures
         }
         for index in order where state.offers[index].head.size > state.tip {
-            if let peer = peerToAsk(log, state.offers[index].head.size, now, &retry) {
+            if let peer = peerToAsk(log, state.offers[index], now, &retry) {
                 return fetch(log, state.offers[index].head, from: peer, now)
             }
         }
@@ -37,39 +37,38 @@ extension Replication {
         emit(.setTimer(.retry(origin: logs[log].origin), at: moment))
     }
 
-    /// The best peer that offers a head of at least this size: the one with the least to do, then the one that has
-    /// not been asked for the longest. The log's owner is not special.
-    private func peerToAsk(_ log: Int, _ size: UInt64, _ now: Instant, _ retry: inout Instant?) -> Int? {
+    /// The best peer whose newest head this is: the one with the least to do, then the one that has not been asked for
+    /// the longest. The log's owner is not special. (Who offers a larger head need not have this one in its tree.)
+    private func peerToAsk(_ log: Int, _ offer: Offer, _ now: Instant, _ retry: inout Instant?) -> Int? {
         var best: Int?
-        for offer in logs[log].offers where offer.head.size >= size {
-            for id in offer.peers {
-                guard let peer = peerIndex(id), peers[peer].isUsable else { continue }
-                if let moment = peers[peer].logs[log].notBefore, moment > now {
-                    retry = min(retry ?? moment, moment)
-                    continue
-                }
-                guard let chosen = best else {
-                    best = peer
-                    continue
-                }
-                let rank = (peers[peer].outstanding, peers[peer].logs[log].lastAsked, peers[peer].id.number)
-                let other = (peers[chosen].outstanding, peers[chosen].logs[log].lastAsked, peers[chosen].id.number)
-                if rank < other { best = peer }
+        for id in offer.peers {
+            guard let peer = peerIndex(id), peers[peer].isUsable else { continue }
+            if let moment = peers[peer].logs[log].notBefore, moment > now {
+                retry = min(retry ?? moment, moment)
+                continue
             }
+            guard let chosen = best else {
+                best = peer
+                continue
+            }
+            let rank = (peers[peer].outstanding, peers[peer].logs[log].lastAsked)
+            if rank < (peers[chosen].outstanding, peers[chosen].logs[log].lastAsked) { best = peer }
         }
         return best
     }
 
     private mutating func fetch(_ log: Int, _ head: Head, from peer: Int, _ now: Instant) {
         let request = newRequest()
-        let (origin, from, id) = (logs[log].origin, logs[log].tip, peers[peer].id)
-        logs[log].fetch = Fetch(request: request, peer: id, from: from, head: head.key)
+        let id = peers[peer].id
+        let wanted = RangeRequest(
+            request: request, origin: logs[log].origin, from: logs[log].tip, headSize: head.size, headRoot: head.root)
+        logs[log].fetch = Fetch(request: request, peer: id, from: wanted.from, head: head.key)
         peers[peer].outstanding += 1
         peers[peer].logs[log].lastAsked = request.number
         if peers[peer].canFetch {
-            emit(.fetchRange(request, id, origin: origin, from: from, head: head.note, size: head.size))
+            emit(.fetchRange(request, id, wanted, head: head.note))
         } else {
-            send(peer, .wantRange(RangeRequest(request: request, origin: origin, from: from, headSize: head.size)))
+            send(peer, .wantRange(wanted))
         }
         emit(.setTimer(.request(request), at: now + settings.rangeTimeout))
     }
@@ -122,7 +121,9 @@ extension Replication {
     private mutating func failed(
         _ log: Int, _ id: PeerID, _ key: HeadKey, _ failure: FetchFailure, _ now: Instant
     ) {
-        if let index = logs[log].offers.firstIndex(where: { $0.head.key == key }) { logs[log].offers[index].failures += 1 }
+        if let index = logs[log].offers.firstIndex(where: { $0.head.key == key }) {
+            logs[log].offers[index].failures += 1
+        }
         switch failure {
         case .local:
             logs[log].localFailures += 1
@@ -192,7 +193,9 @@ extension Replication {
         case .waitingForCharter(let version):
             abandon(log)
             logs[log].waitingForCharter = version
-            if let peer = peerIndex(storing.peer) { peers[peer].charterVersion = max(peers[peer].charterVersion, version) }
+            if let peer = peerIndex(storing.peer) {
+                peers[peer].charterVersion = max(peers[peer].charterVersion, version)
+            }
             askForCharter(now)
         }
         store(log, now)

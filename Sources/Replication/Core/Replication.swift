@@ -74,7 +74,11 @@ public struct Replication: Sendable {
         switch event {
         case .started: started(now)
         case .peerConnected(let id, let member, let canFetch, let restricted):
-            connected(PeerState(id: id, member: member, canFetch: canFetch, isRestricted: restricted, logs: logs.count), now)
+            connected(
+                PeerState(id: id, member: member, canFetch: canFetch, isRestricted: restricted, logs: logs.count), now)
+        case .peerRestricted(let id, let isRestricted):
+            if let peer = peerIndex(id) { peers[peer].isRestricted = isRestricted }
+            fetchDocuments(now)
         case .peerDisconnected(let id): disconnected(id, now)
         case .message(let id, let message): received(message, from: id, now)
         case .violation(let id, let rejection):
@@ -188,7 +192,8 @@ extension Rejection.Reason {
     /// Whether whoever sent it is to blame, and not the owner of a log that it honestly passed on.
     var blamesPeer: Bool {
         switch self {
-        case .inconsistentHead, .contradictoryHead, .cannotExtend, .falseStateLeaf, .differentCharter, .unknownLog: false
+        case .inconsistentHead, .contradictoryHead, .cannotExtend, .falseStateLeaf, .differentCharter, .unknownLog:
+            false
         default: true
         }
     }

@@ -94,7 +94,8 @@ struct OfferedNote {
         let lines = note.signatures.filter { $0.isAttributed(to: key) }
         guard let first = lines.first else { throw Rejection(.badSignature, origin: origin, "the log has not signed") }
         if lines.count == 1, let known, known.checkpoint == checkpoint, known.logSignature == first { return first }
-        guard let single = try? SignedNote(text: note.text, signatures: lines), (try? single.verify([key])) != nil else {
+        guard let single = try? SignedNote(text: note.text, signatures: lines), (try? single.verify([key])) != nil
+        else {
             throw Rejection(.badSignature, origin: origin, "the log's signature does not verify")
         }
         return first
@@ -122,7 +123,8 @@ struct CosignatureCheck {
                 let key = member.replicaKey
             else { continue }
             guard let claim = try? Cosignature(parsing: line) else {
-                throw Rejection(.malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
+                throw Rejection(
+                    .malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
             }
             if Instant(seconds: claim.timestamp) - now > tolerance { continue }
             if known.contains(where: { $0.member.isExactly(member.id) && $0.time >= claim.timestamp }) { continue }

@@ -5,7 +5,7 @@ struct PeerState: Sendable {
     let id: PeerID
     let member: String
     let canFetch: Bool
-    let isRestricted: Bool
+    var isRestricted: Bool
     /// Whether its hello has come.
     var isGreeted = false
     /// Whether we have asked the shell to end the session.

@@ -105,7 +105,8 @@ struct FieldReader {
     /// A text of valid UTF-8 without control characters.
     mutating func text(limit: Int) throws(Rejection) -> String {
         let raw = try byteString(limit: limit)
-        guard !raw.contains(where: { $0 < 0x20 || $0 == 0x7f }), let text = String(validating: raw, as: UTF8.self) else {
+        guard !raw.contains(where: { $0 < 0x20 || $0 == 0x7f }), let text = String(validating: raw, as: UTF8.self)
+        else {
             throw Rejection(.malformedFrame, "a text is no UTF-8 or has control characters")
         }
         return text

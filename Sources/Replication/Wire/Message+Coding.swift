@@ -47,6 +47,7 @@ extension Message {
             writer.write(request.origin)
             writer.write(request.from)
             writer.write(request.headSize)
+            writer.write(request.headRoot)
         case .wantDocument(let digest, let offset):
             writer.write(digest)
             writer.write(offset)
@@ -99,7 +100,7 @@ extension Message {
             self = .wantRange(
                 RangeRequest(
                     request: RequestID(try reader.uint64()), origin: try reader.origin(), from: try reader.uint64(),
-                    headSize: try reader.uint64()))
+                    headSize: try reader.uint64(), headRoot: try reader.hash()))
         case .wantDocument: self = .wantDocument(digest: try reader.hash(), offset: try reader.uint64())
         case .wantHead: self = .wantHead(origin: try reader.origin())
         case .charterOffer: self = .charterOffer(version: try reader.uint64(), digest: try reader.hash())
@@ -110,7 +111,8 @@ extension Message {
         case .refused:
             self = .refused(
                 Refusal(
-                    request: RequestID(try reader.uint64()), reason: Refusal.Reason(rawValue: try reader.uint8()) ?? .other,
+                    request: RequestID(try reader.uint64()),
+                    reason: Refusal.Reason(rawValue: try reader.uint8()) ?? .other,
                     text: try reader.text(limit: WireLimits.refusalBytes)))
         case .wantFresh: self = .wantFresh(origin: try reader.origin())
         case .neighbours: self = .neighbours(try reader.members())
@@ -203,7 +205,8 @@ extension HeadsPage {
 
     fileprivate init(_ reader: inout FieldReader) throws(Rejection) {
         self.init(
-            after: try reader.text(limit: WireLimits.originBytes), through: try reader.text(limit: WireLimits.originBytes),
+            after: try reader.text(limit: WireLimits.originBytes),
+            through: try reader.text(limit: WireLimits.originBytes),
             notes: [])
         guard through.isEmpty || after.precedes(through) else {
             throw Rejection(.malformedFrame, "a page of heads ends before it starts")

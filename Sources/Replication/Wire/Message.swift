@@ -4,8 +4,8 @@ public import TransparencyLog
 ///
 /// A frame is a uint32 (the number of bytes that follow), one type byte, and the fields in the order of declaration:
 /// integers are uint64 big-endian (flags and reasons one byte), hashes 32 bytes, byte strings and texts follow a
-/// uint32 of their length, lists a uint32 of their count. ``WireLimits`` bounds each. Frames of a type that is not known are
-/// skipped, so that versions mix.
+/// uint32 of their length, lists a uint32 of their count. ``WireLimits`` bounds each. Frames of a type that is not
+/// known are skipped, so that versions mix.
 public enum Message: Hashable, Sendable {
     /// The first message of a session, and again whenever something in it has changed.
     case hello(Hello)
@@ -137,15 +137,18 @@ public struct RangeRequest: Hashable, Sendable {
     public var origin: String
     /// The first entry.
     public var from: UInt64
-    /// The size of the head, offered by the peer or one that it also holds, that the answer leads to.
+    /// The size of the head, one that the peer has offered, that the answer leads to.
     public var headSize: UInt64
+    /// That head's root: who has another tree at that size refuses.
+    public var headRoot: HashValue
 
     /// Describes a range.
-    public init(request: RequestID, origin: String, from: UInt64, headSize: UInt64) {
+    public init(request: RequestID, origin: String, from: UInt64, headSize: UInt64, headRoot: HashValue) {
         self.request = request
         self.origin = origin
         self.from = from
         self.headSize = headSize
+        self.headRoot = headRoot
     }
 }
 

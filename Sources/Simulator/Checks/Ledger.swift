@@ -21,7 +21,9 @@ struct Ledger {
     }
 
     mutating func signed(_ node: Int, _ head: Checkpoint) -> Bool {
-        if let before = heads.first(where: { $0.node == node && $0.size == head.size }) { return before.root == head.root }
+        if let before = heads.first(where: { $0.node == node && $0.size == head.size }) {
+            return before.root == head.root
+        }
         heads.append((node, head.size, head.root))
         return true
     }

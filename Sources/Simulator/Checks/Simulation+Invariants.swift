@@ -78,13 +78,17 @@ extension Simulation {
             let size = nodes[origin].logs[origin].size
             guard size > 0 else { continue }
             for node in honest {
-                guard let status = nodes[node].replication?.status(ofLog: origins[origin]) else { return "node \(node) is down" }
+                guard let status = nodes[node].replication?.status(ofLog: origins[origin]) else {
+                    return "node \(node) is down"
+                }
                 if status.size != size { return "node \(node) holds \(status.size) of \(size) of log \(origin)" }
                 let cosigners = Set(status.cosignatures.map(\.member))
                 for other in honest where other != origin && !cosigners.contains(nodes[other].member) {
                     return "node \(node) lacks node \(other)'s cosignature of log \(origin)"
                 }
-                if nodes[node].logs[origin].isContradicted { violate("node \(node) calls honest log \(origin) contradicted") }
+                if nodes[node].logs[origin].isContradicted {
+                    violate("node \(node) calls honest log \(origin) contradicted")
+                }
                 for digest in nodes[origin].logs[origin].entries.compactMap(DocumentEntry.digest)
                 where !nodes[node].documents.contains(digest) {
                     return "node \(node) lacks a document of log \(origin)"

@@ -20,10 +20,10 @@ extension Simulation {
             if nodes[node].life == life { complete(operation, on: node) }
         case .request(let request): serve(request)
         case .answer(let request, let result):
-            guard nodes[request.node].life == request.life else { return }
+            guard nodes[request.asker].life == request.life else { return }
             switch result {
-            case .success(let answer): feed(request.node, .rangeFetched(request.request, answer))
-            case .failure(let failure): feed(request.node, .rangeFailed(request.request, failure))
+            case .success(let answer): feed(request.asker, .rangeFetched(request.wanted.request, answer))
+            case .failure(let failure): feed(request.asker, .rangeFailed(request.wanted.request, failure))
             }
         case .document(let node, let life, let server, let digest):
             let has = nodes[server].isUp && nodes[server].documents.contains(digest) && !isBlocked(server, node)
@@ -75,7 +75,9 @@ extension Simulation {
         for node in nodes.indices {
             if random.happens(faults.crashes) { crash(node) }
             if random.happens(faults.publishing) { publish(node) }
-            if random.happens(20_000) && !isHealed { feed(node, .freshnessWanted(origin: origins[random.index(origins.count)])) }
+            if random.happens(20_000) && !isHealed {
+                feed(node, .freshnessWanted(origin: origins[random.index(origins.count)]))
+            }
             misbehave(node)
         }
         if random.happens(faults.partitions) { partition() }
@@ -123,7 +125,7 @@ extension Simulation {
 
     private func serve(_ request: Request) {
         let server = request.server
-        guard nodes[server].isUp, !isBlocked(request.node, server), !isBlocked(server, request.node),
+        guard nodes[server].isUp, !isBlocked(request.asker, server), !isBlocked(server, request.asker),
             !random.happens(faults.failedRequests)
         else {
             queue.plan(.answer(request, .failure(.unreachable)), at: now + delay())

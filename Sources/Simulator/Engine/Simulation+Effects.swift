@@ -6,14 +6,15 @@ extension Simulation {
         switch effect {
         case .send(let peer, let message):
             for bytes in outgoing(message, from: node) { send(bytes, from: node, to: peer) }
-        case .fetchRange(let request, let peer, let origin, let from, let head, let size):
-            fetch(request, from: peer, origin, from, head, size, on: node)
+        case .fetchRange(_, let peer, let wanted, _):
+            guard let (index, isFirst) = session(of: node, peer) else { return }
+            let request = Request(
+                asker: node, life: nodes[node].life, server: other(index, isFirst: isFirst), wanted: wanted)
+            queue.plan(.request(request), at: now + delay())
         case .serveRange(let peer, let wanted):
             guard let (index, isFirst) = session(of: node, peer) else { return }
             let asker = other(index, isFirst: isFirst)
-            let request = Request(
-                node: asker, life: nodes[asker].life, server: node, request: wanted.request,
-                origin: originIndex(wanted.origin), from: wanted.from, headSize: wanted.headSize, root: nil)
+            let request = Request(asker: asker, life: nodes[asker].life, server: node, wanted: wanted)
             queue.plan(.request(request), at: now)
             feed(node, .served(peer))
         case .fetchDocument(let peer, let digest, _):
@@ -49,19 +50,6 @@ extension Simulation {
     func originIndex(_ origin: String) -> Int {
         guard let index = origins.firstIndex(of: origin) else { preconditionFailure("an effect names an unknown log") }
         return index
-    }
-
-    private func fetch(
-        _ request: RequestID, from peer: PeerID, _ origin: String, _ from: UInt64, _ head: [UInt8], _ size: UInt64,
-        on node: Int
-    ) {
-        guard let (index, isFirst) = session(of: node, peer) else { return }
-        let server = other(index, isFirst: isFirst)
-        let root = (try? SignedNote(parsing: head)).flatMap { try? Checkpoint(parsing: $0.text).root }
-        let request = Request(
-            node: node, life: nodes[node].life, server: server, request: request, origin: originIndex(origin),
-            from: from, headSize: size, root: root)
-        queue.plan(.request(request), at: now + delay())
     }
 
     private func setTimer(_ timer: TimerID, _ moment: Instant, on node: Int) {

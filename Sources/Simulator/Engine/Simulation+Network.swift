@@ -98,7 +98,11 @@ extension Simulation {
         }
         let bytes = toFirst ? sessions[index].toFirst.removeFirst() : sessions[index].toSecond.removeFirst()
         let id = toFirst ? session.idAtFirst : session.idAtSecond
-        if toFirst { sessions[index].decoderAtFirst.append(bytes) } else { sessions[index].decoderAtSecond.append(bytes) }
+        if toFirst {
+            sessions[index].decoderAtFirst.append(bytes)
+        } else {
+            sessions[index].decoderAtSecond.append(bytes)
+        }
         while true {
             do throws(Rejection) {
                 let message =

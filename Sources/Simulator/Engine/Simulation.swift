@@ -86,7 +86,8 @@ final class Simulation {
         self.settings = settings
         blockedUntil = Array(repeating: Array(repeating: 0, count: options.nodes), count: options.nodes)
         membership = Membership(
-            alliance: HashValue.sha256("alliance"), version: 1, digest: HashValue.sha256("charter"), quorum: 1, members: [])
+            alliance: HashValue.sha256("alliance"), version: 1, digest: HashValue.sha256("charter"), quorum: 1,
+            members: [])
         self.random = random
         makeNodes()
     }
@@ -112,7 +113,8 @@ final class Simulation {
         statistics.entries = nodes.map { Int($0.logs[$0.index].size) }.reduce(0, +)
         return SimulationReport(
             seed: seed, nodes: nodes.count, topology: topology.rawValue,
-            misbehaviours: nodes.compactMap { $0.misbehaviour?.rawValue }, faults: initialFaults, violations: violations,
+            misbehaviours: nodes.compactMap { $0.misbehaviour?.rawValue }, faults: initialFaults,
+            violations: violations,
             convergedAfter: convergedAt.map { $0 - start - options.chaos }, traceDigest: traceDigest,
             statistics: statistics)
     }
@@ -200,15 +202,11 @@ enum Action {
 
 /// A request for a range on its way.
 struct Request {
-    let node: Int
+    let asker: Int
+    /// The asker's, when it asked.
     let life: Int
     let server: Int
-    let request: RequestID
-    let origin: Int
-    let from: UInt64
-    let headSize: UInt64
-    /// The head's root, where the request names it.
-    let root: HashValue?
+    let wanted: RangeRequest
 }
 
 /// What a disk does, one after the other.

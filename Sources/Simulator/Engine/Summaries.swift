@@ -8,6 +8,7 @@ extension Event {
         switch self {
         case .started: "started"
         case .peerConnected(let id, let member, let canFetch, _): "connected \(id) \(member) \(canFetch)"
+        case .peerRestricted(let id, let isRestricted): "restricted \(id) \(isRestricted)"
         case .peerDisconnected(let id): "disconnected \(id)"
         case .message(let id, let message): "message \(id) \(message.summary)"
         case .violation(let id, let rejection): "violation \(id) \(rejection)"
@@ -46,8 +47,8 @@ extension Effect {
     var summary: String {
         switch self {
         case .send(let id, let message): "send \(id) \(message.summary)"
-        case .fetchRange(let request, let id, let origin, let from, _, let size):
-            "fetch \(request) \(id) \(origin) \(from) of \(size)"
+        case .fetchRange(let request, let id, let wanted, _):
+            "fetch \(request) \(id) \(wanted.origin) \(wanted.from) of \(wanted.headSize)"
         case .ingest(let request, let origin, let id, let answer, _):
             "ingest \(request) \(origin) \(id) \(answer.from)..<\(answer.to)"
         case .cosign(let origin, let checkpoint): "cosign \(origin) \(HashValue.sha256(checkpoint).hex.prefix(8))"

@@ -33,6 +33,11 @@ struct SimulatedLog {
         }
     }
 
+    /// Whether the tree has this root at this size.
+    func has(_ size: UInt64, _ root: HashValue) -> Bool {
+        size <= self.size && roots[Int(size)] == root
+    }
+
     /// Answers a request for entries: so many at most, up to the end of a batch where one ends.
     func answer(from: UInt64, headSize: UInt64, limit: Int) -> RangeAnswer? {
         guard from < headSize, headSize <= size else { return nil }

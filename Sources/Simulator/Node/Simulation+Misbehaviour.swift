@@ -5,7 +5,9 @@ extension Simulation {
     /// What a node puts on the wire for a message.
     func outgoing(_ message: Message, from node: Int) -> [[UInt8]] {
         let frame = message.frame
-        guard let misbehaviour = nodes[node].misbehaviour, !isHealed || misbehaviour != .sendsGarbage else { return [frame] }
+        guard let misbehaviour = nodes[node].misbehaviour, !isHealed || misbehaviour != .sendsGarbage else {
+            return [frame]
+        }
         switch misbehaviour {
         case .sendsGarbage where random.happens(20_000):
             var garbage = frame
@@ -19,16 +21,16 @@ extension Simulation {
 
     /// Answers a request for a range; nil for no answer at all.
     func answer(_ request: Request) -> Result<RangeAnswer, FetchFailure>? {
-        let server = request.server
-        var log = nodes[server].logs[request.origin]
-        if request.origin == server, let fork = nodes[server].fork, let root = request.root,
-            request.headSize <= fork.log.size, fork.log.roots[Int(request.headSize)] == root
-        {
+        let (server, wanted) = (request.server, request.wanted)
+        // A node with nonsense in its requests may name any log.
+        guard let origin = origins.firstIndex(of: wanted.origin) else { return .failure(.notFound) }
+        var log = nodes[server].logs[origin]
+        if origin == server, let fork = nodes[server].fork, fork.log.has(wanted.headSize, wanted.headRoot) {
             log = fork.log
         }
-        guard let answer = log.answer(from: request.from, headSize: request.headSize, limit: rangeLimit) else {
-            return .failure(.notFound)
-        }
+        guard log.has(wanted.headSize, wanted.headRoot),
+            let answer = log.answer(from: wanted.from, headSize: wanted.headSize, limit: rangeLimit)
+        else { return .failure(.notFound) }
         switch nodes[server].misbehaviour {
         case .withholds where random.happens(500_000): return nil
         case .tampersEntries where random.happens(500_000): return tamperedEntries(answer)
@@ -110,11 +112,17 @@ extension Simulation {
         let root = HashValue.sha256(random.bytes(4))
         switch random.index(12) {
         case 0: return .head(Announcement(note: random.bytes(50)))
-        case 1: return .head(Announcement(note: nodes[node].logs[node].head, inlineFrom: 1, inlineEntries: random.bytes(9)))
-        case 2: return .signatures(SignatureSet(origin: origin, size: random.bits() >> 40, root: root, lines: [random.bytes(9)]))
+        case 1:
+            return .head(Announcement(note: nodes[node].logs[node].head, inlineFrom: 1, inlineEntries: random.bytes(9)))
+        case 2:
+            return .signatures(
+                SignatureSet(origin: origin, size: random.bits() >> 40, root: root, lines: [random.bytes(9)]))
         case 3: return .digest(root)
         case 4: return .heads(HeadsPage(after: "", through: "", notes: [random.bytes(30)]))
-        case 5: return .wantRange(RangeRequest(request: RequestID(random.bits()), origin: origin, from: 0, headSize: 1 << 50))
+        case 5:
+            return .wantRange(
+                RangeRequest(
+                    request: RequestID(random.bits()), origin: origin, from: 0, headSize: 1 << 50, headRoot: root))
         case 6: return .wantHead(origin: origin)
         case 7: return .charterOffer(version: 1 + UInt64(random.index(3)), digest: root)
         case 8: return .charter(version: 2, bytes: random.bytes(9))

@@ -11,7 +11,8 @@ struct CharterTests {
         var charter = try TestAlliance.draft()
         charter.registers[0] = SharedRegister(
             name: "agreements", definition: HashValue.sha256("x"), merge: .joint(writers: [TestAlliance.id("pk")]))
-        charter.registers[1] = SharedRegister(name: "authorities", definition: HashValue.sha256("y"), merge: .by(count: 2))
+        charter.registers[1] = SharedRegister(
+            name: "authorities", definition: HashValue.sha256("y"), merge: .by(count: 2))
         charter.members[1].witness = try VerifierKey(
             name: "sv.alliance.example/witness", type: .cosignatureEd25519,
             publicKey: TestKey.privateKey("sv witness").publicKey)
@@ -28,18 +29,24 @@ struct CharterTests {
         ("version 1 with a predecessor", { $0.previous = HashValue.sha256("x") }),
         ("version 2 without one", { $0.version = 2 }),
         ("expires when issued", { $0.expires = $0.issued }),
-        ("threshold of half", { charter in
-            charter.members[3].role = .regulator
-            charter.threshold = 2
-        }),
+        (
+            "threshold of half",
+            { charter in
+                charter.members[3].role = .regulator
+                charter.threshold = 2
+            }
+        ),
         ("threshold above all", { $0.threshold = 4 }),
         ("no regulator", { charter in for one in 0..<3 { charter.members[one].role = .observer } }),
         ("quorum of half", { $0.quorum = 1 }),
         ("quorum above all", { $0.quorum = 4 }),
-        ("quorum that one log cannot reach", { charter in
-            charter.members[0].replica = nil
-            charter.quorum = 3
-        }),
+        (
+            "quorum that one log cannot reach",
+            { charter in
+                charter.members[0].replica = nil
+                charter.quorum = 3
+            }
+        ),
         ("member's id", { $0.members[0].id = "did:key:pk" }),
         ("member's id in capitals", { $0.members[0].id = "did:web:PK" }),
         ("short name with a point", { $0.members[0].name = "p.k" }),
@@ -50,66 +57,106 @@ struct CharterTests {
         ("no root keys", { $0.members[0].rootKeys = [] }),
         ("root threshold 0", { $0.members[0].rootThreshold = 0 }),
         ("root threshold above all", { $0.members[0].rootThreshold = 3 }),
-        ("two root keys of one name", { charter in
-            let key = charter.members[0].rootKeys[1].key
-            charter.members[0].rootKeys[1] = RootKey(name: "root-1", key: key)
-        }),
+        (
+            "two root keys of one name",
+            { charter in
+                let key = charter.members[0].rootKeys[1].key
+                charter.members[0].rootKeys[1] = RootKey(name: "root-1", key: key)
+            }
+        ),
         ("two members of one id", { $0.members[1].id = $0.members[0].id }),
         ("two of one short name", { $0.members[1].name = $0.members[0].name }),
         ("two of one CA", { $0.members[1].authority = $0.members[0].authority }),
         ("one root key in two members", { $0.members[1].rootKeys[0] = $0.members[0].rootKeys[0] }),
-        ("one key in two roles", { charter in
-            let key = charter.members[0].log.publicKey
-            charter.members[0].replica = try VerifierKey(name: "x", type: .cosignatureEd25519, publicKey: key)
-        }),
-        ("two logs of one origin", { charter in
-            let key = try VerifierKey(
-                name: charter.members[0].log.name, type: .ed25519, publicKey: TestKey.privateKey("other").publicKey)
-            charter.members[1].log = key
-        }),
-        ("an origin in capitals", { charter in
-            let key = charter.members[0].log.publicKey
-            charter.members[0].log = try VerifierKey(name: "PK/log", type: .ed25519, publicKey: key)
-        }),
-        ("an origin with points alone", { charter in
-            let key = charter.members[0].log.publicKey
-            charter.members[0].log = try VerifierKey(name: "pk/../log", type: .ed25519, publicKey: key)
-        }),
-        ("a log key of a cosigner's type", { charter in
-            let key = charter.members[0].log.publicKey
-            charter.members[0].log = try VerifierKey(name: "pk/log", type: .cosignatureEd25519, publicKey: key)
-        }),
-        ("a replica key of a log's type", { charter in
-            let key = TestKey.privateKey("pk replica").publicKey
-            charter.members[0].replica = try VerifierKey(name: "pk/replica", type: .ed25519, publicKey: key)
-        }),
-        ("a log key of small order", { charter in
-            let zero = [UInt8](repeating: 0, count: 32)
-            charter.members[0].log = try VerifierKey(name: "pk/log", type: .ed25519, publicKey: zero)
-        }),
+        (
+            "one key in two roles",
+            { charter in
+                let key = charter.members[0].log.publicKey
+                charter.members[0].replica = try VerifierKey(name: "x", type: .cosignatureEd25519, publicKey: key)
+            }
+        ),
+        (
+            "two logs of one origin",
+            { charter in
+                let key = try VerifierKey(
+                    name: charter.members[0].log.name, type: .ed25519, publicKey: TestKey.privateKey("other").publicKey)
+                charter.members[1].log = key
+            }
+        ),
+        (
+            "an origin in capitals",
+            { charter in
+                let key = charter.members[0].log.publicKey
+                charter.members[0].log = try VerifierKey(name: "PK/log", type: .ed25519, publicKey: key)
+            }
+        ),
+        (
+            "an origin with points alone",
+            { charter in
+                let key = charter.members[0].log.publicKey
+                charter.members[0].log = try VerifierKey(name: "pk/../log", type: .ed25519, publicKey: key)
+            }
+        ),
+        (
+            "a log key of a cosigner's type",
+            { charter in
+                let key = charter.members[0].log.publicKey
+                charter.members[0].log = try VerifierKey(name: "pk/log", type: .cosignatureEd25519, publicKey: key)
+            }
+        ),
+        (
+            "a replica key of a log's type",
+            { charter in
+                let key = TestKey.privateKey("pk replica").publicKey
+                charter.members[0].replica = try VerifierKey(name: "pk/replica", type: .ed25519, publicKey: key)
+            }
+        ),
+        (
+            "a log key of small order",
+            { charter in
+                let zero = [UInt8](repeating: 0, count: 32)
+                charter.members[0].log = try VerifierKey(name: "pk/log", type: .ed25519, publicKey: zero)
+            }
+        ),
         ("an address without TLS", { $0.members[0].addresses = ["http://pk.example"] }),
         ("nine addresses", { $0.members[0].addresses = (0..<9).map { "https://pk\($0).example" } }),
         ("a register twice", { $0.registers.append($0.registers[0]) }),
-        ("a shared register with a point", { charter in
-            charter.registers.append(SharedRegister(name: "pk.x", definition: HashValue.sha256("x"), merge: .each))
-        }),
-        ("a joint register without writers", { charter in
-            charter.registers[0] = SharedRegister(
-                name: "agreements", definition: HashValue.sha256("x"), merge: .joint(writers: []))
-        }),
-        ("a writer who is no member", { charter in
-            charter.registers[0] = SharedRegister(
-                name: "agreements", definition: HashValue.sha256("x"), merge: .joint(writers: [TestAlliance.id("xx")]))
-        }),
-        ("a writer twice", { charter in
-            charter.registers[0] = SharedRegister(
-                name: "agreements", definition: HashValue.sha256("x"),
-                merge: .joint(writers: [TestAlliance.id("pk"), TestAlliance.id("pk")]))
-        }),
-        ("k of all", { charter in
-            charter.registers[0] = SharedRegister(
-                name: "agreements", definition: HashValue.sha256("x"), merge: .by(count: 4))
-        }),
+        (
+            "a shared register with a point",
+            { charter in
+                charter.registers.append(SharedRegister(name: "pk.x", definition: HashValue.sha256("x"), merge: .each))
+            }
+        ),
+        (
+            "a joint register without writers",
+            { charter in
+                charter.registers[0] = SharedRegister(
+                    name: "agreements", definition: HashValue.sha256("x"), merge: .joint(writers: []))
+            }
+        ),
+        (
+            "a writer who is no member",
+            { charter in
+                charter.registers[0] = SharedRegister(
+                    name: "agreements", definition: HashValue.sha256("x"),
+                    merge: .joint(writers: [TestAlliance.id("xx")]))
+            }
+        ),
+        (
+            "a writer twice",
+            { charter in
+                charter.registers[0] = SharedRegister(
+                    name: "agreements", definition: HashValue.sha256("x"),
+                    merge: .joint(writers: [TestAlliance.id("pk"), TestAlliance.id("pk")]))
+            }
+        ),
+        (
+            "k of all",
+            { charter in
+                charter.registers[0] = SharedRegister(
+                    name: "agreements", definition: HashValue.sha256("x"), merge: .by(count: 4))
+            }
+        ),
     ]
 
     @Test("A charter that breaks a rule cannot be written", arguments: wrongs.indices)
@@ -150,7 +197,9 @@ struct CharterTests {
     func signing() throws {
         let alliance = try TestAlliance()
         let some = try SignedCharter(
-            parsing: alliance.file(signers: [TestAlliance.root("pk"), TestAlliance.root("imf"), TestAlliance.root("sv")]))
+            parsing: alliance.file(signers: [
+                TestAlliance.root("pk"), TestAlliance.root("imf"), TestAlliance.root("sv"),
+            ]))
         #expect(try some.missingSigners().map(\.name) == ["us"])
         #expect(try some.signers().map(\.member.name) == ["pk", "sv", "imf"])
         let error = #expect(throws: AllianceError.self) { try some.verifyFirst() }
@@ -202,7 +251,8 @@ struct CharterTests {
         for bytes in [[], Array("{}".utf8), payload, Array(file.dropLast(3)), file + file] {
             #expect(throws: AllianceError.self) { try SignedCharter(parsing: bytes) }
         }
-        let other = try JWS.general(type: "entente-roster+jwt", payload: payload, adding: TestAlliance.root("pk"), to: nil)
+        let other = try JWS.general(
+            type: "entente-roster+jwt", payload: payload, adding: TestAlliance.root("pk"), to: nil)
         #expect(throws: AllianceError.self) { try SignedCharter(parsing: other) }
         let compact = try JWS.compact(type: Charter.type, payload: payload, signer: TestAlliance.root("pk"))
         #expect(throws: AllianceError.self) { try SignedCharter(parsing: compact) }

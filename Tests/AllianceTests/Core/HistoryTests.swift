@@ -31,8 +31,8 @@ struct HistoryTests {
             expectSame(sealed, again)
             #expect(receiver.rows == history.log.rows && resumed.rows == history.log.rows)
             try history.log.expectMapsHoldRows()
-            try history.log.expectRowsAreRecomputed()
         }
+        try history.log.expectRowsAreRecomputed()
     }
 
     private func expectSame(_ one: BatchOutcome, _ other: BatchOutcome) {
@@ -116,7 +116,8 @@ struct History {
         let domains = ["a.example", "b.example"].filter { _ in Bool.random(using: &random) }
         let entry = try log.licence(
             key, ["authorised", "suspended", "revoked"].randomElement(using: &random) ?? "revoked",
-            from: TestAlliance.start + Int64.random(in: 0..<3, using: &random), lei: Self.leis.randomElement(using: &random),
+            from: TestAlliance.start + Int64.random(in: 0..<3, using: &random),
+            lei: Self.leis.randomElement(using: &random),
             domains: domains, supersedes: supersedes.sorted(), by: person())
         licences.append((entry, key))
         return entry
@@ -126,7 +127,9 @@ struct History {
 extension MemoryLog {
     /// The state as a store would load it.
     func storedState() throws -> LogState {
-        let definitions = rows.filter { $0.key.map == ReservedMap.registers }.map { entries[Int($0.value.items[0].index)] }
+        let definitions = rows.filter { $0.key.map == ReservedMap.registers }.map {
+            entries[Int($0.value.items[0].index)]
+        }
         return try LogState(
             member: member, charter: charter, size: state.size, lines: Array(state.lines.values), end: state.end,
             roster: state.roster.map { ($0.index, entries[Int($0.index)]) }, definitions: definitions)
@@ -169,7 +172,9 @@ extension MemoryLog {
         for (key, indices) in live {
             let row = rows[RowKey(map: "vasp-licences", key: key)]
             #expect(row?.inForce.map(\.index) == indices, sourceLocation: location)
-            if indices.isEmpty { #expect(row?.items.map(\.index) == emptied[key].map { [$0] }, sourceLocation: location) }
+            if indices.isEmpty {
+                #expect(row?.items.map(\.index) == emptied[key].map { [$0] }, sourceLocation: location)
+            }
         }
         // A lookup's row holds exactly the statements in force that have its value.
         for (key, row) in rows where key.map.hasPrefix("vasp-licences/") {

@@ -47,7 +47,9 @@ struct KeyTests {
             #expect(!MapName.isValid(text))
         }
         #expect(Origin.isValid("pk.alliance.example/log"))
-        for text in ["", "/", "a/", "/a", "a//b", "a/./b", "a/../b", "A", "a b", "a+b", String(repeating: "a", count: 201)] {
+        for text in [
+            "", "/", "a/", "/a", "a//b", "a/./b", "a/../b", "A", "a b", "a+b", String(repeating: "a", count: 201),
+        ] {
             #expect(!Origin.isValid(text))
         }
         #expect(PolicyDocument.isWork("/akn/pk/act/2025/virtual-assets"))

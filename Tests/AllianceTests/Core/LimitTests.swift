@@ -91,7 +91,8 @@ struct LimitTests {
             let outcome = try other.receive([licence, bytes])
             #expect(outcome.end == CountingEnd(index: UInt64(log.entries.count), reason: reason))
             #expect(other.state.end == outcome.end)
-            #expect(outcome.rows.isEmpty && outcome.maps.isEmpty && outcome.history.isEmpty && outcome.documents.isEmpty)
+            #expect(
+                outcome.rows.isEmpty && outcome.maps.isEmpty && outcome.history.isEmpty && outcome.documents.isEmpty)
             #expect(other.rows == log.rows && other.state.lines == log.state.lines)
             #expect(other.state.size == UInt64(other.entries.count))
             #expect(other.state.roster?.digest == log.state.roster?.digest)
@@ -114,7 +115,8 @@ struct LimitTests {
         let filler = Array("x".utf8)
         let leaf = { (count: UInt64, log: MemoryLog) in
             StateLeaf(
-                entryCount: count, charterVersion: 1, charterDigest: log.charter.digest, lines: Array(log.state.lines.values))
+                entryCount: count, charterVersion: 1, charterDigest: log.charter.digest,
+                lines: Array(log.state.lines.values))
         }
         let start = log.state.size
         var exact = log

@@ -83,7 +83,11 @@ struct MemoryLog: LogReader {
     ) throws {
         let first = try roster ?? Roster.sample(of: member.name, twoOfficers: twoOfficers)
         var batch = [try context().roster(first).signed(by: TestAlliance.root(member.name))]
-        for name in registers { batch.append(try definition(name)) }
+        for name in registers {
+            let definition = try definition(name)
+            batch.append(definition)
+            if first.needsTwo(name) { batch.append(try approval(of: [definition])) }
+        }
         let outcome = try publish(batch)
         guard outcome.verdicts.dropLast().allSatisfy({ $0 == .counted }) else {
             throw AllianceError(.notPermitted, "the beginning does not count: \(outcome.verdicts)")

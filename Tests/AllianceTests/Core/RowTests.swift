@@ -36,8 +36,9 @@ struct RowTests {
         #expect(try indices("vasp-licences", "PK-1") == [#require(index(second)), #require(index(third))])
         #expect(indices("vasp-licences", "PK-2")?.count == 1)
         // Within one batch, too; and a row counts the statements, not the batches.
-        let fourth = try log.licence("PK-1", supersedes: [identity(second), identity(third)])
-        let fifth = try log.licence("PK-1", supersedes: [identity(fourth)])
+        let nothing = HashValue.sha256("nothing")
+        let fourth = try log.licence("PK-1", supersedes: [identity(second), identity(third), nothing])
+        let fifth = try log.licence("PK-1", supersedes: [identity(fourth), nothing])
         try log.publish([fourth, fifth])
         #expect(try indices("vasp-licences", "PK-1") == [#require(index(fifth))])
         #expect(row("vasp-licences", "PK-1")?.bytes.count == 40)
@@ -54,8 +55,11 @@ struct RowTests {
         #expect(row("vasp-licences", "PK-1")?.isEmptied == false)
         let rest = try log.retraction(of: [(second, "PK-1"), (first, "PK-1")])
         try log.publish([rest])
-        #expect(try row("vasp-licences", "PK-1") == Row(emptiedBy: .init(
-            index: #require(index(rest)), leaf: MerkleTree.leafHash(rest))))
+        #expect(
+            try row("vasp-licences", "PK-1")
+                == Row(
+                    emptiedBy: .init(
+                        index: #require(index(rest)), leaf: MerkleTree.leafHash(rest))))
         #expect(log.state.lines["vasp-licences"]?.count == 1)
         // A retraction cannot be retracted, and what it took back is not taken back again.
         let undo = try log.retraction(of: [(rest, "PK-1")])
@@ -164,9 +168,11 @@ struct RowTests {
     mutating func reservedMaps() throws {
         let officer = TestAlliance.officer("ayesha")
         let one = try log.context().declaration(
-            Declaration(register: "vasp-licences", rows: 0, validUntil: Timestamp(seconds: 1_800_000_000))).signed(by: officer)
+            Declaration(register: "vasp-licences", rows: 0, validUntil: Timestamp(seconds: 1_800_000_000))
+        ).signed(by: officer)
         let two = try log.context().declaration(
-            Declaration(register: "vasp-licences", rows: 1, validUntil: Timestamp(seconds: 1_800_000_000))).signed(by: officer)
+            Declaration(register: "vasp-licences", rows: 1, validUntil: Timestamp(seconds: 1_800_000_000))
+        ).signed(by: officer)
         let again = try log.definition("vasp-licences")
         try log.publish([one, two, again])
         #expect(try indices("@declarations", "vasp-licences") == [#require(index(two))])
@@ -174,7 +180,8 @@ struct RowTests {
         func document(_ title: String, _ supersedes: [HashValue] = []) throws -> [UInt8] {
             try log.context().document(
                 PolicyDocument(
-                    work: "/akn/pk/act/2025/va", language: "en", date: "2025-07-08", title: title, mediaType: "text/plain",
+                    work: "/akn/pk/act/2025/va", language: "en", date: "2025-07-08", title: title,
+                    mediaType: "text/plain",
                     size: 1, digest: HashValue.sha256(title), supersedes: supersedes)
             ).signed(by: officer)
         }

@@ -49,11 +49,13 @@ struct StateLeafTests {
     func wrongs() {
         let digest = HashValue.sha256("x").base64
         for text in [
-            "entente/state/v2\n0\n1 \(digest)\n", "entente/state/v1\n00\n1 \(digest)\n", "entente/state/v1\n0\n0 \(digest)\n",
+            "entente/state/v2\n0\n1 \(digest)\n", "entente/state/v1\n00\n1 \(digest)\n",
+            "entente/state/v1\n0\n0 \(digest)\n",
             "entente/state/v1\n0\n1 \(digest)\n\n", "entente/state/v1\n0\n1 \(digest)\n@other 1 \(digest)\n",
             "entente/state/v1\n0\n1 \(digest)\nb 1 \(digest)\na 1 \(digest)\n",
             "entente/state/v1\n0\n1 \(digest)\na 1 \(digest)\na 1 \(digest)\n",
-            "entente/state/v1\n0\n1 \(digest)\na +1 \(digest)\n", "entente/state/v1\n18446744073709551616\n1 \(digest)\n",
+            "entente/state/v1\n0\n1 \(digest)\na +1 \(digest)\n",
+            "entente/state/v1\n18446744073709551616\n1 \(digest)\n",
             "entente/state/v1\n0\n1 \(digest)\na  1 \(digest)\n", "entente/state/v1\r\n0\r\n1 \(digest)\r\n",
         ] { #expect(throws: AllianceError.self, "\(text)") { try StateLeaf(parsing: Array(text.utf8)) } }
         let lines = (0..<257).map { "a\($0 + 1_000) 1 \(digest)\n" }.joined()

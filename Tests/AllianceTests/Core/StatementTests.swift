@@ -54,7 +54,8 @@ struct StatementTests {
         let draft = context.attestation(
             register: "vasp-licences", key: "PK 01/é", status: "revoked", validFrom: from,
             validUntil: Timestamp(seconds: from.seconds + 1),
-            fields: ["legalName": "A \"B\" é", "domains": ["a.example", "b.example"], "lei": .null], supersedes: references)
+            fields: ["legalName": "A \"B\" é", "domains": ["a.example", "b.example"], "lei": .null],
+            supersedes: references)
         let statement = try Statement(parsing: draft.signed(by: ayesha))
         guard case .attestation(let read) = statement.body else { throw AllianceError(.malformed, "none") }
         #expect(read.register == "vasp-licences" && read.key == "PK 01/é" && read.status == "revoked")
@@ -131,21 +132,31 @@ struct StatementTests {
             { $0["iat"] = "1" }, { $0["issuer"] = "did:web:sv.alliance.example" }, { $0["issuer"] = nil },
             { $0["@context"] = "https://www.w3.org/ns/credentials/v2" }, { $0["@context"] = [] },
             { $0["@context"] = ["https://www.w3.org/ns/credentials/v2"] },
-            { $0["type"] = ["Other"] }, { $0["vc"] = [:] }, { $0["validFrom"] = "2026-11-24" }, { $0["validFrom"] = nil },
+            { $0["type"] = ["Other"] }, { $0["vc"] = [:] }, { $0["validFrom"] = "2026-11-24" },
+            { $0["validFrom"] = nil },
             { $0["validUntil"] = $0["validFrom"] }, { $0["supersedes"] = ["x"] }, { $0["supersedes"] = "x" },
             { $0["supersedes"] = .array([.string(HashValue.zero.base64url), .string(HashValue.zero.base64url)]) },
             { $0["credentialSubject"] = [:] },
-            { $0["credentialSubject"] = [
-                "id": "urn:entente:vasp-licences:PK-2", "register": "vasp-licences", "key": "PK-1", "status": "authorised",
-                "fields": [:],
-            ] },
-            { $0["credentialSubject"] = [
-                "id": "urn:entente:@rosters:0", "register": "@rosters", "key": "0", "status": "authorised", "fields": [:],
-            ] },
-            { $0["credentialSubject"] = [
-                "id": "urn:entente:vasp-licences:PK-1", "register": "vasp-licences", "key": "PK-1", "status": "authorised",
-                "fields": [],
-            ] },
+            {
+                $0["credentialSubject"] = [
+                    "id": "urn:entente:vasp-licences:PK-2", "register": "vasp-licences", "key": "PK-1",
+                    "status": "authorised",
+                    "fields": [:],
+                ]
+            },
+            {
+                $0["credentialSubject"] = [
+                    "id": "urn:entente:@rosters:0", "register": "@rosters", "key": "0", "status": "authorised",
+                    "fields": [:],
+                ]
+            },
+            {
+                $0["credentialSubject"] = [
+                    "id": "urn:entente:vasp-licences:PK-1", "register": "vasp-licences", "key": "PK-1",
+                    "status": "authorised",
+                    "fields": [],
+                ]
+            },
         ]
         for (position, edit) in edits.enumerated() {
             #expect(throws: AllianceError.self, "edit \(position)") { try changed(edit).signed(by: ayesha) }
@@ -163,8 +174,14 @@ struct StatementTests {
             (.register, ["name": "x", "version": 1, "descriptor": "AB=="]),
             (.document, ["work": "x"]),
             (.retraction, ["targets": [], "reason": "other"]),
-            (.retraction, ["targets": [["identity": .string(identity), "register": "r", "key": "k"]], "reason": "anger"]),
-            (.endorsement, ["identity": .string(identity), "member": "sv", "register": "r", "key": "k", "type": "notes"]),
+            (
+                .retraction,
+                ["targets": [["identity": .string(identity), "register": "r", "key": "k"]], "reason": "anger"]
+            ),
+            (
+                .endorsement,
+                ["identity": .string(identity), "member": "sv", "register": "r", "key": "k", "type": "notes"]
+            ),
             (.approval, ["identities": []]),
             (.approval, ["identities": [.string(identity), .string(identity)]]),
             (.declaration, ["register": "r", "rows": -1, "validUntil": "2026-11-24T00:00:00Z"]),
@@ -172,7 +189,8 @@ struct StatementTests {
         ]
         for (kind, members) in wrongs {
             var object: JSONObject = [
-                "iss": .string(TestAlliance.id("pk")), "alliance": .string(alliance.charter.alliance.base64url), "iat": 1,
+                "iss": .string(TestAlliance.id("pk")), "alliance": .string(alliance.charter.alliance.base64url),
+                "iat": 1,
             ]
             for member in members.members { object[member.name] = member.value }
             let draft = Draft(kind: kind, payload: JSONValue.object(object).encoded())
@@ -183,9 +201,12 @@ struct StatementTests {
     @Test("Headers hold exactly alg, typ and kid, and the key is the issuer's")
     func headers() throws {
         let payload = context.declaration(
-            Declaration(register: "r", rows: 0, validUntil: Timestamp(seconds: 1_800_000_000))).payload
+            Declaration(register: "r", rows: 0, validUntil: Timestamp(seconds: 1_800_000_000))
+        ).payload
         func entry(_ header: String, _ payload: [UInt8] = payload, signature: Int = 64) -> LogEntry {
-            let parts = [Array(header.utf8), payload, [UInt8](repeating: 7, count: signature)].map { Base64.encodeURL($0) }
+            let parts = [Array(header.utf8), payload, [UInt8](repeating: 7, count: signature)].map {
+                Base64.encodeURL($0)
+            }
             return LogEntry(Array(parts.joined(separator: ".").utf8))
         }
         func isMalformed(_ entry: LogEntry) -> Bool { if case .malformed = entry { true } else { false } }
@@ -194,7 +215,8 @@ struct StatementTests {
         #expect(!isMalformed(entry("{\"alg\":\"EdDSA\",\(kid),\(typ)}")))
         #expect(!isMalformed(entry("{\"alg\":\"Ed25519\",\(kid),\(typ)}")))
         for header in [
-            "{}", "[]", "{\"alg\":\"none\",\(kid),\(typ)}", "{\"alg\":\"ES256\",\(kid),\(typ)}", "{\"alg\":\"EdDSA\",\(kid)}",
+            "{}", "[]", "{\"alg\":\"none\",\(kid),\(typ)}", "{\"alg\":\"ES256\",\(kid),\(typ)}",
+            "{\"alg\":\"EdDSA\",\(kid)}",
             "{\"alg\":\"EdDSA\",\(typ)}", "{\"alg\":\"EdDSA\",\(kid),\(typ),\"cty\":\"x\"}",
             "{\"alg\":\"EdDSA\",\(kid),\(typ),\"crit\":[]}", "{\"alg\":\"EdDSA\",\"alg\":\"EdDSA\",\(kid),\(typ)}",
             "{\"alg\":\"EdDSA\",\"kid\":\"ayesha\",\(typ)}", "{\"alg\":\"EdDSA\",\"kid\":\"did:web:pk#a#b\",\(typ)}",

@@ -1,4 +1,5 @@
 import Crypto
+import Synchronization
 import TransparencyLog
 
 @testable import Alliance
@@ -7,11 +8,18 @@ import TransparencyLog
 enum TestKey {
     static func seed(_ name: String) -> [UInt8] { HashValue.sha256("entente test key \(name)").bytes }
 
+    /// Made once each: without optimisation that costs as much as a signature.
+    private static let made = Mutex<[String: Curve25519.Signing.PrivateKey]>([:])
+
     static func privateKey(_ name: String) -> Curve25519.Signing.PrivateKey {
-        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed(name)) else {
-            preconditionFailure("32 bytes are a seed")
+        made.withLock { made in
+            if let key = made[name] { return key }
+            guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed(name)) else {
+                preconditionFailure("32 bytes are a seed")
+            }
+            made[name] = key
+            return key
         }
-        return key
     }
 
     static func signingKey(_ name: String) throws -> SigningKey {

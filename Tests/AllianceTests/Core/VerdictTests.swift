@@ -59,7 +59,8 @@ struct VerdictTests {
         try expect(
             .otherAlliance,
             try foreign.attestation(
-                register: "vasp-licences", key: "PK-1", status: "authorised", validFrom: Timestamp(seconds: 0), fields: [:]
+                register: "vasp-licences", key: "PK-1", status: "authorised", validFrom: Timestamp(seconds: 0),
+                fields: [:]
             ).signed(by: TestAlliance.officer("ayesha")))
         var sv = try alliance.log(of: "sv")
         try sv.begin()
@@ -182,7 +183,8 @@ struct VerdictTests {
         try expect(.malformed, try publish(OwnRegister.descriptor("pk.notes"), "pk.notes", 2))
         #expect(try verdict([try publish(OwnRegister.descriptor("pk.notes"), "pk.notes")]) == .counted)
         try expect(.incompatible, try publish(OwnRegister.descriptor("pk.notes", title: "Again"), "pk.notes"))
-        try expect(.incompatible, try publish(OwnRegister.descriptor("pk.notes", version: 2, form: "lei"), "pk.notes", 2))
+        try expect(
+            .incompatible, try publish(OwnRegister.descriptor("pk.notes", version: 2, form: "lei"), "pk.notes", 2))
         let next = OwnRegister.descriptor("pk.notes", version: 2, title: "Better")
         #expect(try verdict([try publish(next, "pk.notes", 2)]) == .counted)
         #expect(log.state.definitions["pk.notes"]?.title == "Better")

@@ -20,7 +20,9 @@ extension MemoryLog {
     ) throws -> ProofMaterial {
         let size = UInt64(entries.count)
         let row = rows[question.row]
-        let statements = (row?.items ?? []).map { ProofStatement(entry: proofEntry($0.index), approvals: approvals($0.index)) }
+        let statements = (row?.items ?? []).map {
+            ProofStatement(entry: proofEntry($0.index), approvals: approvals($0.index))
+        }
         var governed = statements.map(\.entry.index)
         var definition: ProofDefinition?
         if let shared = BuiltInRegisters.definition(named: question.register) {
@@ -50,6 +52,7 @@ extension MemoryLog {
     func proofEntry(_ index: UInt64) -> ProofEntry { ProofEntry(index: index, bytes: entries[Int(index)]) }
 
     private func approvals(_ index: UInt64) -> [ProofEntry] {
+        guard state.roster?.roster.twoOfficers.isEmpty == false else { return [] }
         let identity = HashValue.sha256(entries[Int(index)])
         return entries.indices.filter { position in
             guard case .statement(let statement) = LogEntry(entries[position]),

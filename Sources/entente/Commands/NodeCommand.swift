@@ -1,0 +1,104 @@
+import Alliance
+import ArgumentParser
+import Logging
+import Node
+
+/// The flags that set what a node is told, for `node` and `config show`.
+struct SettingOptions: ParsableArguments {
+    @OptionGroup var node: NodeOptions
+    @Option(help: ArgumentHelp("Where peers connect, or none.", valueName: "host:port"))
+    var listen: String?
+    @Option(help: ArgumentHelp("Where others reach this node; may be repeated.", valueName: "https://host:port"))
+    var advertise: [String] = []
+    @Option(help: ArgumentHelp("member=host:port, before charter and rosters; may be repeated.", valueName: "peer"))
+    var peer: [String] = []
+    @Option(help: ArgumentHelp("HTTP proxy for dialling peers.", valueName: "url"))
+    var proxy: String?
+    @Option(help: ArgumentHelp("Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt.", valueName: "source"))
+    var passphrase: String?
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+    var logLevel: String?
+    @Option(help: ArgumentHelp("text or json.", valueName: "format"))
+    var logFormat: String?
+    @Option(help: ArgumentHelp("Open connections of all peers.", valueName: "number"))
+    var maximumConnections: String?
+    @Option(help: ArgumentHelp("Open connections of one member.", valueName: "number"))
+    var maximumConnectionsPerMember: String?
+    @Option(help: ArgumentHelp("Seconds between exchanges of heads.", valueName: "seconds"))
+    var exchangeInterval: String?
+
+    func load() throws -> LoadedSettings {
+        var flags: [Setting: [String]] = [:]
+        let single: [(Setting, String?)] = [
+            (.listen, listen), (.proxy, proxy), (.passphraseSource, passphrase), (.logLevel, logLevel),
+            (.logFormat, logFormat), (.maximumConnections, maximumConnections),
+            (.maximumConnectionsPerMember, maximumConnectionsPerMember), (.exchangeInterval, exchangeInterval),
+        ]
+        for (setting, value) in single { flags[setting] = value.map { [$0] } }
+        if !advertise.isEmpty { flags[.advertise] = advertise }
+        if !peer.isEmpty { flags[.peers] = peer }
+        return try node.load(flags)
+    }
+}
+
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node", abstract: "Run the node until it is told to stop (SIGTERM or Ctrl-C).",
+        discussion: """
+            Settings come from flags, then the environment (ENTENTE_LISTEN, ENTENTE_LOG_LEVEL, …), then config.json in the \
+            node's folder, then defaults; entente config show prints each with its source. The log goes to standard error.
+
+            Examples:
+              entente node --data /var/lib/entente --passphrase file:/etc/entente/passphrase
+              ENTENTE_PASSPHRASE=… entente node --listen none
+            """)
+
+    @OptionGroup var options: SettingOptions
+
+    func run() async throws {
+        let settings = try options.load().settings
+        let passphrase = try settings.passphraseSource.read(prompt: "Passphrase of \(settings.member)'s node")
+        let format = settings.logFormat
+        let level = settings.logLevel
+        let logger = Logger(label: "entente") { _ in NodeLogHandler(format: format, level: level) }
+        try await NodeRuntime(settings: settings, passphrase: passphrase, logger: logger).run {
+            logger.info("ready", metadata: ["control": "\(settings.controlSocket)"])
+        }
+    }
+}
+
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Look at the node's configuration.", subcommands: [ConfigShowCommand.self])
+}
+
+struct ConfigShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Print every setting and where it comes from.",
+        discussion: "Takes the same flags as entente node.\n\nExample:\n  ENTENTE_LOG_LEVEL=debug entente config show")
+
+    @OptionGroup var options: SettingOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let loaded = try options.load()
+        if output.json {
+            var object = JSONObject()
+            for entry in loaded.entries {
+                let value: JSONValue =
+                    entry.setting.isList
+                    ? .array(entry.items.map { .string($0) })
+                    : entry.items.isEmpty
+                        ? .null : entry.setting.isNumber ? .integer(Int64(entry.value) ?? 0) : .string(entry.value)
+                object[entry.setting.name] = ["value": value, "source": .string(entry.source.description)]
+            }
+            Console.print(.object(object))
+            return
+        }
+        var table = Table(["setting", "value", "source", "what it is"])
+        for entry in loaded.entries {
+            table.add([entry.setting.name, entry.value, entry.source.description, entry.setting.help])
+        }
+        Console.print(table.lines())
+    }
+}

@@ -1,0 +1,209 @@
+import Alliance
+import ArgumentParser
+import Node
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show how the node and the logs that it holds are.",
+        discussion: """
+            --wait waits until the node answers, for scripts that start it.
+
+            Examples:
+              entente status
+              entente status --wait 10 --json
+            """)
+
+    @Option(help: ArgumentHelp("Wait this long for the node to answer.", valueName: "seconds"))
+    var wait: Int?
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if let wait { guard (1...3_600).contains(wait) else { throw ValidationError("--wait must be from 1 to 3600") } }
+    }
+
+    func run() async throws {
+        let deadline = ContinuousClock.now + .seconds(wait ?? 0)
+        while true {
+            do {
+                try await NodeConnection.with(node) { node in try await show(node) }
+                return
+            } catch let error as SetupError where error.code == .missing && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private func show(_ node: NodeConnection) async throws {
+        let status = try await node.get("/v1/status")
+        if output.json { return Console.print(status) }
+        let alliance = status["alliance"] ?? .null
+        let logs = status.list("logs")
+        var lines = [
+            "\(node.own.text("title"))'s node (\(node.settings.member)), \(alliance.text("name")), charter version "
+                + "\(alliance.number("version")), fingerprint \(alliance.text("fingerprint")), until "
+                + "\(MemberClock.day(alliance["expires"]?.string))"
+        ]
+        var table = Table(["member", "entries", "root", "held and checked by"], rightAligned: [1])
+        for log in logs {
+            let holders = log.list("heldBy").map { node.title($0.text("member")) }
+            let held = holders.isEmpty ? "nobody yet" : holders.joined(separator: ", ")
+            table.add([
+                log.text("title"), grouped(Int(log.number("entries"))), String(log.text("root").prefix(12)),
+                "\(held) (\(log.number("needed")) needed)",
+            ])
+        }
+        lines += table.lines()
+        for log in logs {
+            if let problem = log["problem"]?.string { lines.append("\(log.text("title")): \(problem)") }
+        }
+        lines += PeerText.lines(status.list("peers"), clock: node.clock())
+        let wanted = status["documents"]?.number("wanted") ?? 0
+        if wanted > 0 { lines.append("\(count(Int(wanted), "document")) on the way.") }
+        for rejection in status.list("rejections") {
+            lines.append("refused \(grouped(Int(rejection.number("count")))) times: \(rejection.text("reason"))")
+        }
+        Console.print(lines)
+    }
+}
+
+struct PeersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peers", abstract: "Show the connections with the other members.", discussion: "Example:\n  entente peers")
+
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await NodeConnection.with(node) { node in
+            let answer = try await node.get("/v1/peers")
+            if output.json { return Console.print(answer) }
+            Console.print(PeerText.lines(answer.list("peers"), clock: node.clock()))
+        }
+    }
+}
+
+enum PeerText {
+    static func lines(_ peers: [JSONValue], clock: MemberClock) -> [String] {
+        var table = Table(["peer", "address", "state", "since", "behind", ""], rightAligned: [4])
+        for peer in peers {
+            table.add([
+                peer.text("title"), peer["address"]?.string ?? "dials us", peer.text("state"),
+                peer.time("since").map { clock.timeText($0) } ?? "", grouped(Int(peer.number("lag"))),
+                peer["problem"]?.string ?? "",
+            ])
+        }
+        return table.lines()
+    }
+}
+
+struct ReceiptsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "receipts", abstract: "Show which other members hold and checked an entry.",
+        discussion: """
+            With --wait, waits until those members hold it; status 1 if they did not within --timeout.
+
+            Examples:
+              entente receipts PK-0117 --wait sv
+              entente receipts 1853 --wait sv --wait us --timeout 60
+              entente receipts /akn/pk/act/2025/virtual-assets
+            """)
+
+    @Argument(help: "A key, a document's work, or the index of an entry.")
+    var what: String
+    @Option(help: ArgumentHelp("The key's register, where several have it.", valueName: "register"))
+    var register: String?
+    @Option(help: ArgumentHelp("Whose log. Default: this node's own.", valueName: "name"))
+    var member: String?
+    @Option(help: ArgumentHelp("Wait for this member; may be repeated.", valueName: "name"))
+    var wait: [String] = []
+    @Option(help: ArgumentHelp("Wait no longer than this.", valueName: "seconds"))
+    var timeout: Int?
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if let timeout { guard (1...1_000_000).contains(timeout) else { throw ValidationError("--timeout is out of range") } }
+    }
+
+    func run() async throws {
+        try await NodeConnection.with(node) { node in
+            for name in wait where node.member(name) == nil {
+                throw Failure("--wait \(name): no member has this name; they are: \(Self.names(node))")
+            }
+            let place = try await place(node)
+            let deadline = timeout.map { ContinuousClock.now + .seconds($0) }
+            var receipts = try await node.get("/v1/receipts", place)
+            var missing = missing(receipts, node)
+            while !missing.isEmpty, deadline.map({ ContinuousClock.now < $0 }) ?? true {
+                Console.progress("waiting for \(missing.map(node.title).joined(separator: ", "))")
+                let left = deadline.map { max(1, Int((ContinuousClock.now.duration(to: $0)) / .seconds(1))) } ?? 60
+                let query = place + [("wait", missing.joined(separator: ",")), ("timeout", String(min(60, left)))]
+                receipts = try await node.get("/v1/receipts", query)
+                missing = self.missing(receipts, node)
+            }
+            Console.clearProgress()
+            show(receipts, node)
+            if !missing.isEmpty { throw Ending(status: 1) }
+        }
+    }
+
+    private static func names(_ node: NodeConnection) -> String {
+        node.members.map { $0.text("name") }.joined(separator: ", ")
+    }
+
+    /// The members that are waited for and do not hold it.
+    private func missing(_ receipts: JSONValue, _ node: NodeConnection) -> [String] {
+        let held = receipts.list("holders").filter { $0.flag("held") }.map { $0.text("member") }
+        return wait.map { node.member($0)?.text("name") ?? $0 }.filter { !held.contains($0) && $0 != receipts.text("member") }
+    }
+
+    /// The query that names the entry.
+    private func place(_ node: NodeConnection) async throws -> [(String, String?)] {
+        let own: [(String, String?)] = [("member", member)]
+        if register == nil, let index = UInt64(what), String(index) == what { return own + [("index", what)] }
+        if let register { return own + [("register", register), ("key", what)] }
+        if what.hasPrefix("/akn/") { return own + [("register", "@documents"), ("key", what)] }
+        let name = member ?? node.settings.member
+        let registers = try await node.get("/v1/registers", [("member", name)]).list("registers").map { $0.text("register") }
+        var found: [String] = []
+        for register in registers {
+            let rows = try? await node.get("/v1/rows", [("register", register), ("key", what), ("member", name)])
+            if rows?.list("rows").isEmpty == false { found.append(register) }
+        }
+        guard let register = found.first else {
+            throw Failure("\(what): \(node.title(name)) never stated this key in any register; an entry goes by its index")
+        }
+        guard found.count == 1 else {
+            throw Failure("\(what): stands in \(found.joined(separator: " and ")); name one with --register")
+        }
+        return own + [("register", register), ("key", what)]
+    }
+
+    private func show(_ receipts: JSONValue, _ node: NodeConnection) {
+        if output.json { return Console.print(receipts) }
+        let entry = receipts["entry"] ?? .null
+        let clock = node.clock(receipts.text("member"))
+        Console.print("Entry \(receipts.number("index")) of \(node.title(receipts.text("member"))): \(entry.text("summary"))")
+        var table = Table()
+        var held = 0
+        for holder in receipts.list("holders") {
+            if holder.flag("held") {
+                held += 1
+                table.add([holder.text("title"), "held and checked", holder.time("time").map { clock.timeText($0) } ?? ""])
+            } else if holder.flag("reachable") {
+                table.add([holder.text("title"), "not yet", ""])
+            } else {
+                let since = holder.time("since").map { " since \(clock.timeText($0))" } ?? ""
+                table.add([holder.text("title"), "not yet; unreachable\(since)", ""])
+            }
+        }
+        Console.print(table.lines(indent: 2))
+        let needed = Int(receipts.number("needed"))
+        let bound = receipts.number("collusion")
+        Console.print(
+            held >= needed
+                ? "\(held) of \(needed) needed: final. \(count(Int(bound), "member")) of them being honest, it cannot be hidden."
+                : "\(held) of \(needed) needed.")
+    }
+}

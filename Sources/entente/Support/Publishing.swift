@@ -1,0 +1,187 @@
+import Alliance
+import Node
+import TransparencyLog
+
+/// What is needed to make a plan about one register.
+struct PlanMaker {
+    let context: PlanContext
+    /// The register's definition; nil for documents.
+    let definition: RegisterDefinition?
+    /// Whether the definition stands in the member's log.
+    let isPublished: Bool
+    let now: Int64
+
+    /// Asks the node.
+    init(_ node: NodeConnection, register: String?) async throws {
+        let answer = try await node.get("/v1/context", [("register", register)])
+        guard let alliance = HashValue(hex: answer.text("alliance")), let member = answer["member"],
+            let roster = answer["roster"]
+        else { throw Failure("the node has not published its first roster yet; try again in a moment") }
+        context = PlanContext(
+            alliance: alliance, member: member.text("id"), title: member.text("title"), zone: member.text("zone"),
+            logSize: UInt64(answer.number("logSize")),
+            officers: roster.list("officers").map {
+                Plan.OfficerKey(name: $0.text("name"), key: Base64.decodeURL($0.text("key")) ?? [])
+            }, twoOfficers: roster.list("twoOfficers").compactMap(\.string))
+        now = answer.time("now") ?? MemberClock.now
+        guard let register else {
+            definition = nil
+            isPublished = true
+            return
+        }
+        guard let found = answer["definition"], let bytes = Base64.decodeURL(found.text("descriptor")) else {
+            throw Failure("there is no register \(register); entente registers lists them")
+        }
+        do { definition = try RegisterDefinition(descriptor: bytes) } catch {
+            throw Failure("the definition of \(register): \(error)")
+        }
+        isPublished = found.flag("published")
+    }
+
+    var drafts: PlanDrafts { PlanDrafts(member: context.member, alliance: context.alliance, now: now) }
+
+    var clock: MemberClock { MemberClock(zone: context.zone) }
+
+    /// Every entry of the register in the member's own log, or those of one key.
+    func published(_ node: NodeConnection, register: String, key: String? = nil) async throws -> [PublishedRow] {
+        var rows: [PublishedRow] = []
+        var cursor: String?
+        repeat {
+            var query: [(String, String?)] = [
+                ("register", register), ("member", node.settings.member), ("after", cursor), ("limit", "1000"),
+            ]
+            if let key { query.append(("key", key)) }
+            let page = try await node.get("/v1/rows", query)
+            for row in page.list("rows") { rows += try Self.statements(of: row) }
+            cursor = page["next"]?.string
+            if cursor != nil { Console.progress("reading \(register): \(grouped(rows.count)) entries") }
+        } while cursor != nil
+        Console.clearProgress()
+        return rows
+    }
+
+    private static func statements(of row: JSONValue) throws -> [PublishedRow] {
+        try row.list("statements").map { statement in
+            guard let from = Timestamp(parsing: statement.text("validFrom")) else {
+                throw Failure("the node gave an entry of \(row.text("key")) without validFrom")
+            }
+            return PublishedRow(
+                key: row.text("key"), status: statement.text("status"), validFrom: from,
+                validUntil: statement["validUntil"]?.string.flatMap { Timestamp(parsing: $0) },
+                fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"))
+        }
+    }
+}
+
+/// Ends of the journey from a plan to the log.
+enum Publishing {
+    /// Publishes a plan of one change at once, or writes it to a file, as the options say.
+    static func finish(
+        _ plan: Plan, _ options: PublishingOptions, _ output: OutputOptions, node: NodeConnection
+    ) async throws {
+        if let path = options.plan {
+            try PlainFile.write(plan.bytes, to: path)
+            if output.json {
+                Console.print(["plan": .string(path), "steps": .integer(Int64(plan.steps.count))])
+            } else {
+                Console.print(PlanText.lines(plan, all: false))
+                Console.print("Nothing is published. Next: entente sign \(path)")
+            }
+            return
+        }
+        guard let key = options.key else { return }
+        if plan.twoOfficers {
+            throw Failure(
+                "\(plan.title) asks for two officers here: write a plan with --plan FILE, and have two of them sign it")
+        }
+        var plan = plan
+        if !output.json { Console.print(PlanText.lines(plan, all: false)) }
+        let signer = try options.keyOptions.folder.signer(
+            key, kind: .officer, member: plan.member, passphrase: try options.keyOptions.unlock(key))
+        _ = try plan.sign(by: signer, now: MemberClock.now)
+        try await submit(plan, anyway: false, output, node: node)
+    }
+
+    /// Submits a signed plan and says what became of it.
+    static func submit(_ plan: Plan, anyway: Bool, _ output: OutputOptions, node: NodeConnection) async throws {
+        let publication: PlanPublication
+        do {
+            publication = try await PlanSubmission(client: node.client).submit(plan, anyway: anyway) { done, all in
+                if all > 12_000 { Console.progress("published \(grouped(done)) of \(grouped(all)) entries") }
+            }
+        } catch {
+            Console.clearProgress()
+            throw error
+        }
+        Console.clearProgress()
+        if output.json {
+            Console.print([
+                "first": .integer(Int64(publication.first)), "last": .integer(Int64(publication.last)),
+                "changes": .integer(Int64(publication.changes)), "already": .bool(publication.already),
+                "time": publication.time.map { .string(Timestamp(seconds: $0).text) } ?? .null,
+                "replicas": .integer(Int64(publication.replicas)),
+            ])
+            return
+        }
+        let range =
+            publication.first == publication.last
+            ? "entry \(publication.first)" : "entries \(publication.first)-\(publication.last)"
+        let changes = count(publication.changes, "change")
+        if publication.already {
+            Console.print("Published before: \(changes), \(range). Nothing was added.")
+            return
+        }
+        let time = publication.time.map { ", \(MemberClock(zone: plan.zone).text($0))" } ?? ""
+        Console.print("Published \(changes)\(time), \(range). Safe on this node.")
+        Console.print(
+            "\(count(publication.replicas, "other member")) will hold and check it: entente receipts \(publication.last)")
+    }
+}
+
+/// What a plan says, for people: read from the bytes that are signed.
+enum PlanText {
+    /// Names that are shown where a list is cut short.
+    private static let shown = 6
+
+    static func lines(_ plan: Plan, all: Bool) -> [String] {
+        let description = PlanDescription(plan)
+        let time = MemberClock(zone: plan.zone).text(plan.made)
+        let what = plan.register.map { $0.hasPrefix("@") ? "documents" : "register \($0)" } ?? "log"
+        var result = ["\(count(description.lines.count, "statement")) for \(plan.title)'s \(what), planned \(time):"]
+        var table = Table()
+        for (title, rows) in groups(description.lines) {
+            let named = rows.count > shown && !all ? Array(rows.prefix(shown - 1)) : rows
+            for (position, row) in named.enumerated() {
+                table.add([position == 0 ? title : ""] + cells(row))
+            }
+            if named.count < rows.count { table.add(["", "and \(grouped(rows.count - named.count)) more (--all)"]) }
+        }
+        result += table.lines(indent: 2)
+        return result
+    }
+
+    private static func groups(_ lines: [PlanDescription.Line]) -> [(String, [PlanDescription.Line])] {
+        var order: [String] = []
+        var groups: [String: [PlanDescription.Line]] = [:]
+        for line in lines {
+            if groups[line.word] == nil { order.append(line.word) }
+            groups[line.word, default: []].append(line)
+        }
+        return order.map { word in
+            let lines = groups[word] ?? []
+            return (lines.count == 1 ? word : "\(grouped(lines.count)) \(word)", lines)
+        }
+    }
+
+    private static func cells(_ line: PlanDescription.Line) -> [String] {
+        var notes: [String] = []
+        if let from = line.validFrom { notes.append("from \(MemberClock.day(from.text))") }
+        if let until = line.validUntil { notes.append("until \(MemberClock.day(until.text))") }
+        if line.replaces > 0 {
+            let verb = line.word == "retraction" ? "takes back" : "replaces"
+            notes.append("\(verb) \(count(line.replaces, "statement"))")
+        }
+        let key = line.key.map { $0 == line.label ? "" : $0 } ?? ""
+        return [DisplayWidth.cut(line.label, to: 60), DisplayWidth.cut(key, to: 44), notes.joined(separator: ", ")]
+    }
+}
