@@ -1,6 +1,7 @@
 public import Alliance
 import Foundation
 import GRDB
+import Synchronization
 public import TransparencyLog
 
 /// What a node holds of one log.
@@ -30,25 +31,31 @@ extension Store {
 
     /// Installs a charter and makes a place for each of its members' logs.
     public func install(_ charter: VerifiedCharter) async throws {
-        try await write { db, writer in
-            let known = try Data.fetchOne(
-                db, sql: "SELECT digest FROM charter WHERE version = ?", arguments: [charter.charter.version])
-            if let known, [UInt8](known) != charter.digest.bytes {
-                throw StoreError(
-                    .rollback, "another charter of version \(charter.charter.version) is installed here already")
-            }
-            try db.execute(
-                sql: "INSERT OR IGNORE INTO charter(version, digest, file) VALUES (?, ?, ?)",
-                arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
-            for member in charter.charter.members {
-                try db.execute(
-                    sql: "INSERT OR IGNORE INTO log(origin, member) VALUES (?, ?)",
-                    arguments: [member.log.name, member.id])
-            }
-            for member in charter.charter.members {
-                writer.logs[member.log.name] = try Self.open(db, member, charter)
-            }
+        show(try await write { db, writer in try Self.install(charter, db, writer) })
+    }
+
+    private static func install(
+        _ charter: VerifiedCharter, _ db: Database, _ writer: WriterState
+    ) throws -> [String: LogState] {
+        let known = try Data.fetchOne(
+            db, sql: "SELECT digest FROM charter WHERE version = ?", arguments: [charter.charter.version])
+        if let known, [UInt8](known) != charter.digest.bytes {
+            throw StoreError(
+                .rollback, "another charter of version \(charter.charter.version) is installed here already")
         }
+        try db.execute(
+            sql: "INSERT OR IGNORE INTO charter(version, digest, file) VALUES (?, ?, ?)",
+            arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
+        for member in charter.charter.members {
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO log(origin, member) VALUES (?, ?)",
+                arguments: [member.log.name, member.id])
+        }
+        var logs: [String: OpenLog] = [:]
+        for member in charter.charter.members { logs[member.log.name] = try open(db, member, charter) }
+        writer.charter = charter
+        writer.logs = logs
+        return writer.logs.mapValues(\.state)
     }
 
     /// Reads a log's derived state again: a few rows, whatever the log's size.
@@ -109,12 +116,10 @@ extension Store {
     /// What is held of one log.
     public func log(_ origin: String) async throws -> LogRecord { try await read { try Self.record($0, origin) } }
 
-    /// A log's derived state, as of its last append.
+    /// A log's derived state, as of its last durable append.
     public func state(of origin: String) async throws -> LogState {
-        try await write { _, writer in
-            guard let log = writer.logs[origin] else { throw StoreError(.unknown, "no log \(origin) here") }
-            return log.state
-        }
+        guard let state = states.withLock({ $0[origin] }) else { throw StoreError(.unknown, "no log \(origin) here") }
+        return state
     }
 }
 

@@ -96,7 +96,8 @@ extension Store {
     @discardableResult
     public func keepHead(_ note: [UInt8], of origin: String, size: UInt64, root: HashValue) async throws -> Bool {
         try await write { db, writer in
-            guard var log = writer.logs[origin], log.size == size, log.frontier.root == root else { return false }
+            var log = try writer.log(origin, db)
+            guard log.size == size, log.frontier.root == root else { return false }
             guard log.headSize < size else { return true }
             var appender = Appender(db: db, log: log)
             try appender.storeHead(note, root: root)

@@ -16,6 +16,8 @@ public final class Store: Sendable {
     private let lock: FolderLock
     /// What the writer keeps between transactions; only touched inside the writer's queue.
     let writer: WriterState
+    /// Each log's derived state as of its last durable change, for readers that must not wait for the writer.
+    let states = Mutex<[String: LogState]>([:])
 
     /// Opens a data folder, and makes it where it is missing.
     ///
@@ -70,21 +72,13 @@ public final class Store: Sendable {
         }
     }
 
-    /// Runs one transaction on the writer. Where it fails, what the writer kept in memory is forgotten, because
-    /// "failed" may still mean "done": the next transaction reads the database again.
-    func write<Result: Sendable>(
-        _ body: @Sendable @escaping (Database, WriterState) throws -> Result
-    ) async throws
+    /// Runs one transaction on the writer. Bodies change what the writer keeps in memory as their last step, so a body
+    /// that throws leaves it true. Where the database itself fails, perhaps while committing, "failed" may still mean
+    /// "done": the writer then forgets everything, and reads the database again.
+    func write<Result: Sendable>(_ body: @Sendable @escaping (Database, WriterState) throws -> Result) async throws
         -> Result
     {
-        do {
-            return try await pool.write { [writer] db in
-                do { return try body(db, writer) } catch {
-                    writer.forget()
-                    throw error
-                }
-            }
-        } catch let error as DatabaseError {
+        do { return try await pool.write { [writer] db in try body(db, writer) } } catch let error as DatabaseError {
             await forget()
             throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
@@ -92,6 +86,15 @@ public final class Store: Sendable {
 
     private func forget() async {
         try? await pool.writeWithoutTransaction { [writer] _ in writer.forget() }
+    }
+
+    /// Makes states visible once they are durable. Sizes never shrink, so of two calls that cross the longer log stays.
+    func show(_ changed: [String: LogState]) {
+        states.withLock { states in
+            for (origin, state) in changed where states[origin].map({ $0.size <= state.size }) ?? true {
+                states[origin] = state
+            }
+        }
     }
 
     func read<Result: Sendable>(_ body: @Sendable @escaping (Database) throws -> Result) async throws -> Result {

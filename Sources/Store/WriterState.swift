@@ -9,9 +9,22 @@ import TransparencyLog
 final class WriterState: @unchecked Sendable {
     /// By origin.
     var logs: [String: OpenLog] = [:]
+    /// The charter in force; nil before the first is installed.
+    var charter: VerifiedCharter?
 
-    /// Forgets everything; the database is the truth.
+    /// Forgets what was derived; the database is the truth.
     func forget() { logs = [:] }
+
+    /// A log, read from the database where it is not known.
+    func log(_ origin: String, _ db: Database) throws -> OpenLog {
+        if let log = logs[origin] { return log }
+        guard let charter, let member = charter.charter.member(origin: origin) else {
+            throw StoreError(.unknown, "no log \(origin) here")
+        }
+        let log = try Store.open(db, member, charter)
+        logs[origin] = log
+        return log
+    }
 }
 
 /// One log as the writer knows it. A value, put back into ``WriterState`` only after its transaction's last statement.

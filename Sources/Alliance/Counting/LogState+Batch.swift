@@ -63,11 +63,12 @@ extension LogState {
 extension Statement {
     /// The registers of this statement for which a roster asks for a second officer, sorted.
     func registersNeedingTwo(in roster: Roster) -> [String] {
+        guard !roster.twoOfficers.isEmpty else { return [] }
         switch body {
         case .retraction(let retraction):
-            Array(Set(retraction.targets.map(\.register))).sorted().filter { roster.needsTwo($0) }
-        case .approval: []
-        default: register.map { [$0] }?.filter { roster.needsTwo($0) } ?? []
+            return Array(Set(retraction.targets.map(\.register))).sorted().filter { roster.needsTwo($0) }
+        case .approval: return []
+        default: return [register].compactMap(\.self).filter { roster.needsTwo($0) }
         }
     }
 }

@@ -25,9 +25,13 @@ public import TransparencyLog
 public struct ProofFile: Hashable, Sendable {
     /// The answer in words, for people who open the file; it says itself that it is not verified.
     public let claim: String
+    /// What it answers.
     public let question: ProofQuestion
+    /// The charter under which the log is, as its state leaf names it.
     public let charterVersion: Int
+    /// SHA-256 of that charter's payload.
     public let charterDigest: HashValue
+    /// The rosters by which the statements are judged, newest first.
     public let rosters: [ProofRoster]
     /// All statements that the row names, newest first; empty where the answer is "not stated".
     public let statements: [ProofStatement]
@@ -35,6 +39,7 @@ public struct ProofFile: Hashable, Sendable {
     public let row: RegisterMapProof?
     /// The register's definition; nil for documents.
     public let definition: ProofDefinition?
+    /// The log's last entry at the newest quorum.
     public let state: StateLeaf
     /// Proves the state leaf under the newest quorum's checkpoint.
     public let log: TLogProof

@@ -7,6 +7,7 @@ public import TransparencyLog
 public struct ProofMaterial: Sendable {
     /// The charter in force.
     public var charter: VerifiedCharter
+    /// What is asked.
     public var question: ProofQuestion
     /// The newest quorum's note: the log's own signature and cosignatures.
     public var note: [UInt8]

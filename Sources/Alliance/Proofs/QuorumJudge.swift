@@ -50,6 +50,7 @@ public struct QuorumJudge: Sendable {
 public struct QuorumJudgement: Sendable {
     /// A member that cosigned.
     public struct Holder: Hashable, Sendable {
+        /// Who.
         public let member: CharterMember
         /// The newest time of its lines, in seconds since 1970; nil if all of them are too far ahead of the judge's clock.
         public let newest: Int64?

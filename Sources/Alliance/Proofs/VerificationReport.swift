@@ -11,7 +11,9 @@ public struct VerificationReport: Sendable {
 
     /// One check.
     public struct Check: Hashable, Sendable {
+        /// Which.
         public let name: CheckName
+        /// What it found.
         public let result: Result
         /// One plain sentence.
         public let text: String
@@ -70,18 +72,23 @@ public struct VerificationReport: Sendable {
 
     /// A member that holds and checked the log, and when it said so last.
     public struct Holder: Hashable, Sendable {
+        /// The member's id.
         public let member: String
+        /// Its name for people.
         public let title: String
         /// Seconds since 1970; nil where the time is too far ahead of the verifier's clock.
         public let time: Int64?
     }
 
+    /// What follows.
     public let conclusion: Conclusion
+    /// What the proof answers, by its own word; the checks say whether it does.
     public let question: ProofQuestion
     /// The instant that the answer is for, in seconds since 1970.
     public let time: Int64
     /// Whether that is the time of verification.
     public let isAboutNow: Bool
+    /// Every check that was made, in order; what does not apply is left out.
     public let checks: [Check]
     /// What the register says; nil where the proof is bad, or the answer cannot be read.
     public let answer: ProofAnswer?
@@ -97,6 +104,7 @@ public struct VerificationReport: Sendable {
     public let needed: Int
     /// The charter by which it was judged.
     public let charterVersion: Int
+    /// The fingerprint of that charter.
     public let fingerprint: String
     /// The member's name for people; its id where the charter does not know it.
     public let memberTitle: String

@@ -21,7 +21,9 @@ public struct VerificationOptions: Hashable, Sendable {
 
     /// The instant that the answer is wanted for; nil for the proof's own, and if it has none for now.
     public var on: Timestamp?
+    /// What the answer should be; anything else is status 3.
     public var expectation: ProofExpectation?
+    /// What the question should be; anything else is status 3.
     public var asked: Asked
     /// How old the newest quorum may be in questions about now, in seconds.
     public var maximumAge: Int64

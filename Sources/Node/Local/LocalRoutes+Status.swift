@@ -95,7 +95,7 @@ extension LocalRoutes {
 
     private func rejections() async -> [JSONValue] {
         var counts: [String: Int64] = [:]
-        for rejection in await driver.rejections { counts[rejection.reason, default: 0] += 1 }
+        for (reason, count) in await driver.rejectionCounts { counts[reason.rawValue, default: 0] += Int64(count) }
         for (reason, count) in trust.rejections { counts[reason.rawValue, default: 0] += Int64(count) }
         return counts.sorted { $0.key < $1.key }.map { ["reason": .string($0.key), "count": .integer($0.value)] }
     }

@@ -70,6 +70,10 @@ actor PeerNetwork: PeerAccess {
         guard index != rosterIndexes[member.id] else { return }
         rosterIndexes[member.id] = index
         await refreshTrust()
+        let isRestricted = trust.connections.contains { connection in
+            connection.identity.map { $0.memberID == member.id && $0.isRestricted } ?? false
+        }
+        await driver?.rosterChanged(of: member.id, isRestricted: isRestricted)
     }
 
     private var rosterIndexes: [String: UInt64] = [:]

@@ -71,12 +71,10 @@ actor Publisher {
         let origin = identity.origin
         do {
             let before = try await store.log(origin)
-            let state = try await store.state(of: origin)
-            var checked: [[NewEntry]] = []
-            for submission in batch { checked.append(await EntryChecking.check(submission.entries, after: state)) }
-            let (results, note) = try await store.publish(checked, in: origin) { [identity] checkpoint in
-                try identity.sign(checkpoint)
-            }
+            let (results, note) = try await store.publish(
+                batch.map(\.entries), in: origin,
+                check: { entries, state in EntryChecking.checkNow(entries, after: state) },
+                sign: { [identity] checkpoint in try identity.sign(checkpoint) })
             let after = try await store.log(origin)
             for (submission, result) in zip(batch, results) {
                 submission.answer.resume(returning: await publication(result, submission.entries, after))

@@ -1,4 +1,5 @@
 import Alliance
+import Dispatch
 import Foundation
 import Store
 import TransparencyLog
@@ -27,6 +28,21 @@ enum EntryChecking {
             for await part in group { found.append(part) }
             return found.sorted { $0.0 < $1.0 }.flatMap(\.1)
         }
+    }
+
+    /// The same for a caller that cannot suspend, inside the writer's transaction: blocks its thread meanwhile.
+    static func checkNow(_ entries: [[UInt8]], after state: LogState) -> [NewEntry] {
+        let keys = candidates(entries, after: state)
+        guard entries.count >= parallelFrom else { return entries.map { NewEntry($0, keys: keys) } }
+        let parts = ProcessInfo.processInfo.activeProcessorCount * 4
+        let size = max(1, (entries.count + parts - 1) / parts)
+        let found = Mutexed<[Int: [NewEntry]]>([:])
+        DispatchQueue.concurrentPerform(iterations: parts) { part in
+            let range = min(part * size, entries.count)..<min((part + 1) * size, entries.count)
+            let checked = entries[range].map { NewEntry($0, keys: keys) }
+            found.withLock { $0[part] = checked }
+        }
+        return found.withLock { found in (0..<parts).flatMap { found[$0] ?? [] } }
     }
 
     /// Rosters are few; an entry that may be one is found without reading the others.

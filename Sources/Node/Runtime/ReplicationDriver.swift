@@ -344,6 +344,13 @@ extension ReplicationDriver {
         handle(.peerDisconnected(id))
     }
 
+    /// Rosters have changed: this member's nodes may do everything now, or only a little.
+    func rosterChanged(of member: String, isRestricted: Bool) {
+        for session in sessions.values.filter({ $0.member == member }).sorted(by: { $0.id < $1.id }) {
+            handle(.peerRestricted(session.id, isRestricted))
+        }
+    }
+
     /// Whether a session with this member is up.
     func isConnected(_ member: String) -> Bool { sessions.values.contains { $0.member == member } }
 
@@ -355,6 +362,8 @@ extension ReplicationDriver {
     var logStatuses: [LogStatus] { replication.logStatuses }
     var peerStatuses: [PeerStatus] { replication.peerStatuses }
     var rejections: [RecentRejection] { recent }
+    /// Refusals since the start, by reason.
+    var rejectionCounts: [(reason: Rejection.Reason, count: Int)] { replication.rejectionCounts }
 
     /// Tells of every change from now on, until the stream is let go.
     func changes() -> AsyncStream<Void> {

@@ -1,0 +1,155 @@
+import Alliance
+import GRDB
+import TransparencyLog
+
+/// Publishes submissions inside the writer's transaction. Small ones share a batch; a large one is cut into several,
+/// each read and checked only when its turn comes, so that memory holds one batch.
+struct Press {
+    let db: Database
+    var log: OpenLog
+    let check: @Sendable ([[UInt8]], LogState) -> [NewEntry]
+    private var results: [SubmissionResult] = []
+
+    /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
+    static let batch = (statements: 4_095, bytes: 4 << 20)
+
+    init(db: Database, log: OpenLog, check: @escaping @Sendable ([[UInt8]], LogState) -> [NewEntry]) {
+        self.db = db
+        self.log = log
+        self.check = check
+    }
+
+    mutating func publish(_ submissions: [[[UInt8]]]) throws -> [SubmissionResult] {
+        results = submissions.map { _ in .tooLarge }
+        var together: [(number: Int, entries: [[UInt8]])] = []
+        for (number, entries) in submissions.enumerated() {
+            guard Self.fits(entries) else {
+                try publish(together)
+                together = []
+                try publishLarge(entries, number)
+                continue
+            }
+            if !Self.fits(together.flatMap(\.entries) + entries) {
+                try publish(together)
+                together = []
+            }
+            together.append((number, entries))
+        }
+        try publish(together)
+        return results
+    }
+
+    private static func fits(_ entries: [[UInt8]]) -> Bool {
+        entries.count <= batch.statements && entries.reduce(0) { $0 + $1.count } <= batch.bytes
+    }
+
+    /// Publishes several submissions as one batch; those that would not count are refused, and the rest tried again.
+    private mutating func publish(_ submissions: [(number: Int, entries: [[UInt8]])]) throws {
+        var together = submissions.map { ($0.number, check($0.entries, log.state)) }
+        while !together.isEmpty {
+            let entries = together.flatMap(\.1)
+            var state = log.state
+            let outcome = try state.seal(entries.map(\.checked), reader: TransactionReader(db: db, log: log))
+            var position = 0
+            var accepted: [(Int, [NewEntry])] = []
+            for (number, own) in together {
+                let refused = Self.refusals(outcome.verdicts[position..<position + own.count])
+                position += own.count
+                if refused.isEmpty { accepted.append((number, own)) } else { results[number] = .refused(refused) }
+            }
+            guard accepted.count == together.count else {
+                together = accepted
+                continue
+            }
+            var next = log.size
+            for (number, own) in together {
+                results[number] = .published(first: next, last: next + UInt64(own.count) - 1)
+                next += UInt64(own.count)
+            }
+            return try store(entries, outcome, state)
+        }
+    }
+
+    /// Publishes one submission as several batches; a refusal takes all of them back.
+    private mutating func publishLarge(_ entries: [[UInt8]], _ number: Int) throws {
+        let before = log
+        var refused: [(position: Int, reason: Verdict.Reason)] = []
+        var position = 0
+        var last = log.size
+        try db.inSavepoint {
+            for part in Self.split(entries) {
+                let batch = check(part, log.state)
+                var state = log.state
+                let outcome = try state.seal(batch.map(\.checked), reader: TransactionReader(db: db, log: log))
+                refused += Self.refusals(outcome.verdicts.dropLast()).map { (position + $0.position, $0.reason) }
+                position += batch.count
+                guard refused.isEmpty else { return .rollback }
+                last = log.size + UInt64(batch.count) - 1
+                try store(batch, outcome, state)
+            }
+            return .commit
+        }
+        guard refused.isEmpty else {
+            log = before
+            results[number] = .refused(refused)
+            return
+        }
+        results[number] = .published(first: before.size, last: last)
+    }
+
+    private static func refusals(
+        _ verdicts: some Sequence<Verdict>
+    ) -> [(position: Int, reason: Verdict.Reason)] {
+        verdicts.enumerated().compactMap { position, verdict in
+            if case .ignored(let reason) = verdict { (position, reason) } else { nil }
+        }
+    }
+
+    private mutating func store(_ entries: [NewEntry], _ outcome: BatchOutcome, _ state: LogState) throws {
+        let leafBytes = outcome.leaf.bytes
+        let leaf = NewEntry(
+            bytes: leafBytes,
+            checked: CheckedEntry(
+                entry: .stateLeaf(outcome.leaf), leaf: MerkleTree.leafHash(leafBytes), size: leafBytes.count,
+                keys: KeyCandidates([])))
+        let start = log.size
+        log.state = state
+        var appender = Appender(db: db, log: log)
+        try appender.store(entries + [leaf])
+        try appender.store(outcome, from: start)
+        try appender.finish()
+        log = appender.log
+    }
+
+    /// Cuts a large submission into batches. Approvals stand after what they approve, so where there are any, a batch
+    /// ends only behind one.
+    static func split(_ entries: [[UInt8]]) -> [[[UInt8]]] {
+        let hasApprovals = entries.contains(where: isApproval)
+        var batches: [[[UInt8]]] = [[]]
+        var size = 0
+        var pending: [[UInt8]] = []
+        for entry in entries {
+            pending.append(entry)
+            guard !hasApprovals || isApproval(entry) else { continue }
+            let more = pending.reduce(0) { $0 + $1.count }
+            let count = batches[batches.count - 1].count
+            if count > 0, count + pending.count > batch.statements || size + more > batch.bytes {
+                batches.append([])
+                size = 0
+            }
+            batches[batches.count - 1] += pending
+            size += more
+            pending = []
+        }
+        batches[batches.count - 1] += pending
+        return batches
+    }
+
+    /// Whether the protected header states the type of an approval.
+    private static func isApproval(_ entry: [UInt8]) -> Bool {
+        guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < 1_024,
+            let header = Base64.decodeURL(entry[..<end])
+        else { return false }
+        return (try? JSONTape(header))?.root["typ"]?.string == StatementKind.approval.type
+    }
+}

@@ -1,0 +1,118 @@
+"""Certificates for probes: leaves of a member's own authority, and what a stranger might present."""
+
+import datetime
+import ipaddress
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from statements import load_key
+
+USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def key_usage(*allowed):
+    return x509.KeyUsage(**{usage: usage in allowed for usage in USAGES})
+
+
+def build(subject, issuer, public_key, signing_key, extensions, begins=-1, ends=30):
+    """A certificate; begins and ends are days from now."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject).issuer_name(issuer).public_key(public_key).serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=begins)).not_valid_after(now + datetime.timedelta(days=ends))
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(signing_key, hashes.SHA256())
+
+
+class Authority:
+    """A member's certificate authority, or a stranger's."""
+
+    def __init__(self, certificate, key):
+        self.certificate, self.key = certificate, key
+
+    @classmethod
+    def of(cls, keys):
+        """That of a folder of keys."""
+        certificate = x509.load_pem_x509_certificate((keys / "authority.pem").read_bytes())
+        return cls(certificate, load_key(keys / "authority.key"))
+
+    @classmethod
+    def new(cls, text):
+        key = ec.generate_private_key(ec.SECP256R1())
+        extensions = [
+            (x509.BasicConstraints(ca=True, path_length=0), True),
+            (key_usage("key_cert_sign"), True),
+            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        ]
+        return cls(build(name(text), name(text), key.public_key(), key, extensions, ends=3650), key)
+
+    @property
+    def key_digest(self):
+        """SHA-256 of the SubjectPublicKeyInfo, as charters state it."""
+        return key_digest(self.key.public_key())
+
+    def leaf(self, uri, begins=-1, ends=30, usage=("digital_signature",), key=None):
+        """A leaf for a member's id, with its key."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        extensions = [
+            (x509.SubjectAlternativeName([
+                x509.UniformResourceIdentifier(uri), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            ]), False),
+            (key_usage(*usage), True),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), False),
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
+        ]
+        certificate = build(name("probe"), self.certificate.subject, key.public_key(), self.key, extensions, begins, ends)
+        return certificate, key
+
+
+def key_digest(public_key):
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+    return digest.finalize()
+
+
+def self_signed(uri):
+    """A leaf that nobody else signed."""
+    authority = Authority.new("probe")
+    return authority.leaf(uri, key=authority.key)
+
+
+class Identity:
+    """Files that a TLS client presents: a leaf and its authority in one PEM, and the key."""
+
+    def __init__(self, folder, leaf, key, authority=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.leaf, self.chain, self.key = folder / "leaf.pem", folder / "chain.pem", folder / "key.pem"
+        pem = leaf.public_bytes(serialization.Encoding.PEM)
+        above = authority.public_bytes(serialization.Encoding.PEM) if authority else b""
+        self.leaf.write_bytes(pem)
+        self.chain.write_bytes(pem + above)
+        self.authority = folder / "authority.pem"
+        self.authority.write_bytes(above)
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+    @classmethod
+    def member(cls, folder, node):
+        """A new leaf of a member's own authority, whose key no roster lists."""
+        authority = Authority.of(node.keys)
+        leaf, key = authority.leaf(f"did:web:{node.name}.alliance.example")
+        return cls(folder, leaf, key, authority.certificate)
