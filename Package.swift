@@ -106,6 +106,13 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // What several modules' tests share: an alliance with fixed keys, and a log in memory.
+        .target(
+            name: "TestSupport",
+            dependencies: ["Alliance", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "TransparencyLogTests",
             dependencies: ["TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
@@ -113,22 +120,45 @@ let package = Package(
         ),
         .testTarget(
             name: "AllianceTests",
-            dependencies: ["Alliance", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "Alliance", "TestSupport", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "ReplicationTests",
-            dependencies: ["Replication", "Alliance", "TransparencyLog"],
+            dependencies: [
+                "Replication", "Simulator", "Alliance", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "StoreTests",
-            dependencies: ["Store", "Alliance", "TransparencyLog"],
+            dependencies: [
+                "Store", "Alliance", "Replication", "TestSupport", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "Replication", "Store", "Alliance", "TransparencyLog"],
+            dependencies: [
+                "Node", "Replication", "Store", "Alliance", "TestSupport", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
             swiftSettings: strict
         ),
     ],

@@ -233,6 +233,7 @@ class Node:
     def receipts(self, member, index, wait, timeout=30):
         """Waits at this node until those members hold an entry."""
         deadline = Deadline(timeout)
+        eventually(lambda: self.log_of(member)["entries"] > index, f"{self.name} holds {member}'s entry {index}", timeout)
         while True:
             answer = self.get(
                 "/v1/receipts", member=member, index=index, wait=",".join(wait),

@@ -1,6 +1,7 @@
 """Fixtures: members' keys, made once; an alliance of three regulators and an observer that runs for the whole session."""
 
 import concurrent.futures
+import os
 import pathlib
 import shutil
 import tempfile
@@ -21,9 +22,16 @@ def workspace():
 
 @pytest.fixture(scope="session")
 def member_keys(workspace):
-    """Folders of keys by member, each made by `entente keys new`, with the officers ayesha and omar."""
+    """Folders of keys by member, each made by `entente keys new`, with the officers ayesha and omar.
+
+    $ENTENTE_TEST_KEYS names a folder that keeps them between runs, for work on these tests with a debug build, whose
+    scrypt takes a second a key.
+    """
+    folder = pathlib.Path(os.environ.get("ENTENTE_TEST_KEYS", workspace / "keys"))
+    missing = [name for name in alliances.MEMBERS if not (folder / name / f"{alliances.OFFICERS[-1]}.key").exists()]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        return dict(pool.map(lambda name: (name, alliances.make_keys(workspace / "keys" / name, name)), alliances.MEMBERS))
+        list(pool.map(lambda name: alliances.make_keys(folder / name, name), missing))
+    return {name: folder / name for name in alliances.MEMBERS}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ import ArgumentParser
 import Node
 import TransparencyLog
 
-struct CharterCommand: AsyncParsableCommand {
+struct CharterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "charter", abstract: "Write, sign, show and verify the alliance's charter.",
         subcommands: [
@@ -11,7 +11,7 @@ struct CharterCommand: AsyncParsableCommand {
         ])
 }
 
-struct CharterNewCommand: AsyncParsableCommand {
+struct CharterNewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "new", abstract: "Write version 1 of a charter from the members' files.",
         discussion: """
@@ -43,7 +43,7 @@ struct CharterNewCommand: AsyncParsableCommand {
         guard (1...36_500).contains(days) else { throw ValidationError("--days must be from 1 to 36500") }
     }
 
-    func run() async throws {
+    func run() throws {
         let files = try members.map { try MemberFile(at: $0).member }
         let now = MemberClock.now
         let charter: CharterFile
@@ -65,7 +65,7 @@ struct CharterNewCommand: AsyncParsableCommand {
     }
 }
 
-struct CharterSignCommand: AsyncParsableCommand {
+struct CharterSignCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sign", abstract: "Add a root key's signature to a charter.",
         discussion: "Example:\n  entente charter sign alliance.charter --key root-1 --keys /media/safe")
@@ -77,7 +77,7 @@ struct CharterSignCommand: AsyncParsableCommand {
     @OptionGroup var keys: KeyOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
+    func run() throws {
         let charter = try CharterFile(at: file)
         if !output.json { Console.print(try CharterText.lines(charter)) }
         let root = try keys.folder.open(key, kind: .root, passphrase: try keys.unlock(key))
@@ -98,7 +98,7 @@ struct CharterSignCommand: AsyncParsableCommand {
     }
 }
 
-struct CharterShowCommand: AsyncParsableCommand {
+struct CharterShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show what a charter says, whoever signed it.",
         discussion: "Example:\n  entente charter show alliance.charter")
@@ -107,7 +107,7 @@ struct CharterShowCommand: AsyncParsableCommand {
     var file: String
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
+    func run() throws {
         let charter = try CharterFile(at: file)
         if output.json {
             Console.print(try CharterText.json(charter))
@@ -117,7 +117,7 @@ struct CharterShowCommand: AsyncParsableCommand {
     }
 }
 
-struct CharterVerifyCommand: AsyncParsableCommand {
+struct CharterVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Tell who signed a charter and whether that is enough.",
         discussion: """
@@ -132,7 +132,7 @@ struct CharterVerifyCommand: AsyncParsableCommand {
     var file: String
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
+    func run() throws {
         let charter = try CharterFile(at: file)
         let signers = try charter.signers()
         let missing = try charter.missing()

@@ -28,7 +28,10 @@ struct SignCommand: AsyncParsableCommand {
     func run() async throws {
         var plans = try plan.map { (path: $0, plan: try Plan(at: $0)) }
         if !output.json {
-            for (path, plan) in plans { Console.print(["\(path): "] + PlanText.lines(plan, all: all)) }
+            for (path, plan) in plans {
+                let lines = PlanText.lines(plan, all: all)
+                Console.print(["\(path): \(lines[0])"] + lines.dropFirst())
+            }
         }
         guard let member = plans.first?.plan.member, plans.allSatisfy({ $0.plan.member == member }) else {
             throw Failure("the plans are of different members; sign each member's by themselves")

@@ -6,15 +6,20 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show how the node and the logs that it holds are.",
         discussion: """
-            --wait waits until the node answers, for scripts that start it.
+            --wait waits until the node answers, for scripts that start it. With --settled it waits until every other \
+            member holds and checked the newest entry of every log and no document is on the way; status 1 if that does \
+            not come about in time.
 
             Examples:
               entente status
               entente status --wait 10 --json
+              entente status --settled --wait 60
             """)
 
     @Option(help: ArgumentHelp("Wait this long for the node to answer.", valueName: "seconds"))
     var wait: Int?
+    @Flag(help: "Wait until everything is held and checked by everybody.")
+    var settled = false
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
@@ -26,17 +31,46 @@ struct StatusCommand: AsyncParsableCommand {
         let deadline = ContinuousClock.now + .seconds(wait ?? 0)
         while true {
             do {
-                try await NodeConnection.with(node) { node in try await show(node) }
-                return
+                return try await NodeConnection.with(node) { node in try await show(node, deadline) }
             } catch let error as SetupError where error.code == .missing && ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
     }
 
-    private func show(_ node: NodeConnection) async throws {
-        let status = try await node.get("/v1/status")
-        if output.json { return Console.print(status) }
+    private func show(_ node: NodeConnection, _ deadline: ContinuousClock.Instant) async throws {
+        var status = try await node.get("/v1/status")
+        while settled, let waiting = Self.unsettled(status), ContinuousClock.now < deadline {
+            Console.progress("waiting: \(waiting)")
+            try await Task.sleep(for: .milliseconds(50))
+            status = try await node.get("/v1/status")
+        }
+        Console.clearProgress()
+        if output.json {
+            Console.print(status)
+        } else {
+            Console.print(Self.lines(status, node))
+        }
+        if settled, let waiting = Self.unsettled(status) { throw Failure("not settled: \(waiting)") }
+    }
+
+    /// What is still to come; nil if nothing.
+    private static func unsettled(_ status: JSONValue) -> String? {
+        let logs = status.list("logs")
+        for log in logs {
+            if log.number("head") < log.number("entries") { return "\(log.text("title")) has a newer head to come" }
+            let holders = Set(log.list("heldBy").map { $0.text("member") })
+            let missing = logs.map { $0.text("member") }.filter { $0 != log.text("member") && !holders.contains($0) }
+            if !missing.isEmpty { return "\(log.text("title"))'s log is not held by \(missing.joined(separator: ", ")) yet" }
+        }
+        if let peer = status.list("peers").first(where: { $0.number("lag") > 0 }) {
+            return "\(count(Int(peer.number("lag")), "entry", plural: "entries")) that \(peer.text("title")) offers"
+        }
+        let wanted = status["documents"]?.number("wanted") ?? 0
+        return wanted > 0 ? "\(count(Int(wanted), "document")) on the way" : nil
+    }
+
+    private static func lines(_ status: JSONValue, _ node: NodeConnection) -> [String] {
         let alliance = status["alliance"] ?? .null
         let logs = status.list("logs")
         var lines = [
@@ -63,7 +97,7 @@ struct StatusCommand: AsyncParsableCommand {
         for rejection in status.list("rejections") {
             lines.append("refused \(grouped(Int(rejection.number("count")))) times: \(rejection.text("reason"))")
         }
-        Console.print(lines)
+        return lines
     }
 }
 
@@ -203,7 +237,8 @@ struct ReceiptsCommand: AsyncParsableCommand {
         let bound = receipts.number("collusion")
         Console.print(
             held >= needed
-                ? "\(held) of \(needed) needed: final. \(count(Int(bound), "member")) of them being honest, it cannot be hidden."
-                : "\(held) of \(needed) needed.")
+                ? "Final: \(count(held, "member")) hold it, \(needed) needed. Once \(count(Int(bound), "honest member")) "
+                    + "held it, nobody can hide it from a fresh proof."
+                : "\(held) of \(needed) needed so far.")
     }
 }

@@ -48,7 +48,7 @@ struct KeyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt. "
-                + "Default: $ENTENTE_PASSPHRASE if it is set, else prompt.", valueName: "source"))
+                + "Default: $ENTENTE_PASSPHRASE_SOURCE, else $ENTENTE_PASSPHRASE itself, else prompt.", valueName: "source"))
     var passphrase: String?
 
     var folder: KeyFolder { Self.folder(keys) }
@@ -62,8 +62,11 @@ struct KeyOptions: ParsableArguments {
 
     var source: PassphraseSource {
         get throws {
-            if let passphrase { return try PassphraseSource(argument: passphrase) }
-            return .standard(environment: ProcessInfo.processInfo.environment)
+            let environment = ProcessInfo.processInfo.environment
+            if let text = passphrase ?? environment[Setting.passphraseSource.variable] {
+                return try PassphraseSource(argument: text)
+            }
+            return .standard(environment: environment)
         }
     }
 

@@ -1,17 +1,16 @@
-import Crypto
+public import Alliance
+public import Crypto
 import Synchronization
-import TransparencyLog
-
-@testable import Alliance
+public import TransparencyLog
 
 /// Keys from fixed seeds: SHA-256 of a name.
-enum TestKey {
-    static func seed(_ name: String) -> [UInt8] { HashValue.sha256("entente test key \(name)").bytes }
+public enum TestKey {
+    public static func seed(_ name: String) -> [UInt8] { HashValue.sha256("entente test key \(name)").bytes }
 
     /// Made once each: without optimisation that costs as much as a signature.
     private static let made = Mutex<[String: Curve25519.Signing.PrivateKey]>([:])
 
-    static func privateKey(_ name: String) -> Curve25519.Signing.PrivateKey {
+    public static func privateKey(_ name: String) -> Curve25519.Signing.PrivateKey {
         made.withLock { made in
             if let key = made[name] { return key }
             guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed(name)) else {
@@ -22,19 +21,19 @@ enum TestKey {
         }
     }
 
-    static func signingKey(_ name: String) throws -> SigningKey {
+    public static func signingKey(_ name: String) throws -> SigningKey {
         try SigningKey(Array(privateKey(name).publicKey.rawRepresentation))
     }
 }
 
 /// Three regulators and an observer, under a charter of version 1.
-struct TestAlliance {
+public struct TestAlliance {
     /// 2026-11-21T08:00:00Z.
-    static let start: Int64 = 1_795_248_000
+    public static let start: Int64 = 1_795_248_000
 
-    var charter: VerifiedCharter
+    public var charter: VerifiedCharter
 
-    init(edit: (inout Charter) throws -> Void = { _ in }) throws {
+    public init(edit: (inout Charter) throws -> Void = { _ in }) throws {
         var charter = try Self.draft()
         try edit(&charter)
         let payload = try charter.payload()
@@ -42,7 +41,7 @@ struct TestAlliance {
         self.charter = VerifiedCharter(unchecked: charter, digest: digest, alliance: digest)
     }
 
-    static func draft() throws -> Charter {
+    public static func draft() throws -> Charter {
         Charter(
             alliance: "Test Alliance", issued: Timestamp(seconds: start - 86_400),
             expires: Timestamp(seconds: start + 365 * 86_400), threshold: 2, quorum: 2,
@@ -57,7 +56,7 @@ struct TestAlliance {
             ])
     }
 
-    static func member(
+    public static func member(
         _ name: String, _ title: String, _ country: String, _ zone: String, role: MemberRole = .regulator
     ) throws -> CharterMember {
         CharterMember(
@@ -70,45 +69,45 @@ struct TestAlliance {
             addresses: ["https://\(name).alliance.example:7443"])
     }
 
-    static func id(_ name: String) -> String { "did:web:\(name).alliance.example" }
-    static func noteSigner(_ name: String) throws -> NoteSigner {
+    public static func id(_ name: String) -> String { "did:web:\(name).alliance.example" }
+    public static func noteSigner(_ name: String) throws -> NoteSigner {
         try NoteSigner(name: "\(name).alliance.example/log", seed: TestKey.seed("\(name) log"))
     }
-    static func cosigner(_ name: String) throws -> CosignatureSigner {
+    public static func cosigner(_ name: String) throws -> CosignatureSigner {
         try CosignatureSigner(name: "\(name).alliance.example/replica", seed: TestKey.seed("\(name) replica"))
     }
-    static func root(_ name: String, _ number: Int = 1) -> Signer {
+    public static func root(_ name: String, _ number: Int = 1) -> Signer {
         Signer(member: id(name), keyName: "root-\(number)", key: TestKey.privateKey("\(name) root-\(number)"))
     }
-    static func officer(_ keyName: String, of name: String = "pk", key: String? = nil) -> Signer {
+    public static func officer(_ keyName: String, of name: String = "pk", key: String? = nil) -> Signer {
         Signer(member: id(name), keyName: keyName, key: TestKey.privateKey("\(name) officer \(key ?? keyName)"))
     }
 
     /// The charter's file, signed by these members.
-    func file(signers: [Signer]) throws -> [UInt8] {
+    public func file(signers: [Signer]) throws -> [UInt8] {
         let payload = try charter.charter.payload()
         var file: [UInt8]?
         for signer in signers { file = try SignedCharter.sign(payload: payload, by: signer, adding: file) }
         return file ?? []
     }
 
-    func member(_ name: String) throws -> CharterMember {
+    public func member(_ name: String) throws -> CharterMember {
         guard let member = charter.charter.member(named: name) else { throw AllianceError(.unknown, name) }
         return member
     }
 
-    func log(of name: String = "pk") throws -> MemoryLog {
+    public func log(of name: String = "pk") throws -> MemoryLog {
         MemoryLog(member: try member(name), charter: charter)
     }
 
-    func context(_ name: String = "pk", _ issuedAt: Int64 = start) -> DraftContext {
+    public func context(_ name: String = "pk", _ issuedAt: Int64 = start) -> DraftContext {
         DraftContext(member: Self.id(name), alliance: charter.alliance, issuedAt: issuedAt)
     }
 }
 
 extension Roster {
     /// Two officers for everything, and one for warnings alone.
-    static func sample(
+    public static func sample(
         of name: String = "pk", ordinal: UInt64 = 0, previous: HashValue? = nil, twoOfficers: [String] = [],
         without: String? = nil
     ) throws -> Roster {

@@ -1,31 +1,30 @@
-import TransparencyLog
-
-@testable import Alliance
+public import Alliance
+public import TransparencyLog
 
 /// One member's log with all that is derived from it, in memory. A value, like the state that it keeps.
-struct MemoryLog: LogReader {
-    var state: LogState
-    private(set) var entries: [[UInt8]] = []
-    private(set) var rows: [RowKey: Row] = [:]
-    private(set) var identities: [HashValue: UInt64] = [:]
-    private(set) var maps: [String: RegisterMap] = [:]
-    private(set) var pages: [String: [RegisterMapPageID: [UInt8]]] = [:]
+public struct MemoryLog: LogReader {
+    public var state: LogState
+    public private(set) var entries: [[UInt8]] = []
+    public private(set) var rows: [RowKey: Row] = [:]
+    public private(set) var identities: [HashValue: UInt64] = [:]
+    public private(set) var maps: [String: RegisterMap] = [:]
+    public private(set) var pages: [String: [RegisterMapPageID: [UInt8]]] = [:]
     /// The verdict of every entry.
-    private(set) var verdicts: [Verdict] = []
+    public private(set) var verdicts: [Verdict] = []
     private var counter: Int64 = 0
 
-    var member: CharterMember { state.member }
-    var charter: VerifiedCharter { state.charter }
+    public var member: CharterMember { state.member }
+    public var charter: VerifiedCharter { state.charter }
 
-    init(member: CharterMember, charter: VerifiedCharter) { state = LogState(member: member, charter: charter) }
+    public init(member: CharterMember, charter: VerifiedCharter) { state = LogState(member: member, charter: charter) }
 
     // MARK: LogReader
 
-    func row(_ key: RowKey) -> Row? { rows[key] }
-    func index(of identity: HashValue) -> UInt64? { identities[identity] }
-    func entry(at index: UInt64) -> [UInt8] { entries[Int(index)] }
-    func map(_ name: String) -> RegisterMap { maps[name] ?? RegisterMap() }
-    func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {
+    public func row(_ key: RowKey) -> Row? { rows[key] }
+    public func index(of identity: HashValue) -> UInt64? { identities[identity] }
+    public func entry(at index: UInt64) -> [UInt8] { entries[Int(index)] }
+    public func map(_ name: String) -> RegisterMap { maps[name] ?? RegisterMap() }
+    public func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {
         guard let blob = pages[map]?[id] else { throw AllianceError(.unknown, "no page \(id) of \(map)") }
         return blob
     }
@@ -33,14 +32,14 @@ struct MemoryLog: LogReader {
     // MARK: Publishing and receiving
 
     /// Statements that are well formed or not, checked against every roster that may be in force.
-    func checked(_ batch: [[UInt8]]) -> [CheckedEntry] {
+    public func checked(_ batch: [[UInt8]]) -> [CheckedEntry] {
         let keys = state.candidates(with: batch.map { LogEntry($0) })
         return batch.map { CheckedEntry($0, keys: keys) }
     }
 
     /// Appends statements and the leaf that they give.
     @discardableResult
-    mutating func publish(_ statements: [[UInt8]]) throws -> BatchOutcome {
+    public mutating func publish(_ statements: [[UInt8]]) throws -> BatchOutcome {
         let outcome = try state.seal(checked(statements), reader: self)
         commit(outcome, statements + [outcome.leaf.bytes])
         return outcome
@@ -48,7 +47,7 @@ struct MemoryLog: LogReader {
 
     /// Appends a batch that another published.
     @discardableResult
-    mutating func receive(_ batch: [[UInt8]]) throws -> BatchOutcome {
+    public mutating func receive(_ batch: [[UInt8]]) throws -> BatchOutcome {
         let outcome = try state.process(checked(batch), reader: self)
         commit(outcome, batch)
         return outcome
@@ -72,13 +71,13 @@ struct MemoryLog: LogReader {
     // MARK: Drafting
 
     /// A context in which every draft is another statement.
-    mutating func context() -> DraftContext {
+    public mutating func context() -> DraftContext {
         counter += 1
         return DraftContext(member: member.id, alliance: charter.alliance, issuedAt: TestAlliance.start + counter)
     }
 
     /// Publishes the first roster and these registers' built-in definitions.
-    mutating func begin(
+    public mutating func begin(
         _ registers: [String] = ["vasp-licences"], twoOfficers: [String] = [], roster: Roster? = nil
     ) throws {
         let first = try roster ?? Roster.sample(of: member.name, twoOfficers: twoOfficers)
@@ -94,7 +93,7 @@ struct MemoryLog: LogReader {
         }
     }
 
-    mutating func definition(_ name: String, by officer: String = "ayesha") throws -> [UInt8] {
+    public mutating func definition(_ name: String, by officer: String = "ayesha") throws -> [UInt8] {
         guard let definition = BuiltInRegisters.definition(named: name) else { throw AllianceError(.unknown, name) }
         return try context().definition(
             name: definition.name, version: definition.version, descriptor: definition.descriptor
@@ -102,7 +101,7 @@ struct MemoryLog: LogReader {
     }
 
     /// A licence, signed.
-    mutating func licence(
+    public mutating func licence(
         _ key: String, _ status: String = "authorised", from: Int64 = TestAlliance.start, until: Int64? = nil,
         lei: String? = nil, domains: [String] = [], supersedes: [HashValue] = [], by officer: String = "ayesha",
         offset: Int = 300
@@ -119,7 +118,7 @@ struct MemoryLog: LogReader {
         ).signed(by: TestAlliance.officer(officer, of: member.name))
     }
 
-    mutating func retraction(
+    public mutating func retraction(
         of targets: [(entry: [UInt8], key: String)], register: String = "vasp-licences",
         reason: Retraction.Reason = .enteredInError, by officer: String = "ayesha"
     ) throws -> [UInt8] {
@@ -130,13 +129,13 @@ struct MemoryLog: LogReader {
             .signed(by: TestAlliance.officer(officer, of: member.name))
     }
 
-    mutating func approval(of entries: [[UInt8]], by officer: String = "bilal") throws -> [UInt8] {
+    public mutating func approval(of entries: [[UInt8]], by officer: String = "bilal") throws -> [UInt8] {
         try context().approval(of: entries.map { HashValue.sha256($0) })
             .signed(by: TestAlliance.officer(officer, of: member.name))
     }
 
     /// The next roster, signed by the member's root keys.
-    mutating func nextRoster(_ edit: (inout Roster) -> Void) throws -> [UInt8] {
+    public mutating func nextRoster(_ edit: (inout Roster) -> Void) throws -> [UInt8] {
         guard let newest = state.roster else { throw AllianceError(.unknown, "no roster yet") }
         var roster = newest.roster
         roster.ordinal += 1
@@ -149,7 +148,7 @@ struct MemoryLog: LogReader {
 // MARK: - The tree
 
 extension MemoryLog: TreeHashReader {
-    func hashes(at nodes: [TreeNode]) -> [HashValue] {
+    public func hashes(at nodes: [TreeNode]) -> [HashValue] {
         nodes.map { node in
             let width = 1 << node.level
             let start = Int(node.index) * width
@@ -162,7 +161,7 @@ extension MemoryLog: TreeHashReader {
     }
 
     /// A checkpoint of the log's first entries, signed by its log key and cosigned by members at times.
-    func note(size: Int? = nil, cosigned: [(member: String, time: Int64)]) throws -> SignedNote {
+    public func note(size: Int? = nil, cosigned: [(member: String, time: Int64)]) throws -> SignedNote {
         let count = UInt64(size ?? entries.count)
         let checkpoint = try Checkpoint(
             origin: member.log.name, size: count, root: MerkleTree.root(size: count, reader: self))
@@ -173,7 +172,7 @@ extension MemoryLog: TreeHashReader {
         return try SignedNote(text: checkpoint.text, signatures: lines)
     }
 
-    func prove(_ map: String, _ key: String) throws -> RegisterMapProof? {
+    public func prove(_ map: String, _ key: String) throws -> RegisterMapProof? {
         guard let found = maps[map] else { return nil }
         return try found.prove(key: Array(key.utf8)) { try page($0, of: map) }
     }
