@@ -67,14 +67,16 @@ struct Appender {
     }
 
     /// Stores what a batch changes.
-    mutating func store(_ outcome: BatchOutcome, from start: UInt64) throws {
+    ///
+    /// - Parameter documents: tells which documents that the batch names are here already.
+    mutating func store(_ outcome: BatchOutcome, from start: UInt64, documents: DocumentFolder) throws {
         try storeVerdicts(outcome.verdicts, from: start)
         for (name, map, changes) in outcome.maps { try store(map: map, named: name, changes) }
         try storeRows(outcome)
         for document in outcome.documents {
             try db.execute(
-                sql: "INSERT INTO document(digest, size) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                arguments: [Data(document.digest.bytes), document.size])
+                sql: "INSERT INTO document(digest, size, held) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                arguments: [Data(document.digest.bytes), document.size, documents.holds(document.digest)])
         }
     }
 

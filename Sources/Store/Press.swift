@@ -7,15 +7,20 @@ import TransparencyLog
 struct Press {
     let db: Database
     var log: OpenLog
+    let documents: DocumentFolder
     let check: @Sendable ([[UInt8]], LogState) -> [NewEntry]
     private var results: [SubmissionResult] = []
 
     /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
     static let batch = (statements: 4_095, bytes: 4 << 20)
 
-    init(db: Database, log: OpenLog, check: @escaping @Sendable ([[UInt8]], LogState) -> [NewEntry]) {
+    init(
+        db: Database, log: OpenLog, documents: DocumentFolder,
+        check: @escaping @Sendable ([[UInt8]], LogState) -> [NewEntry]
+    ) {
         self.db = db
         self.log = log
+        self.documents = documents
         self.check = check
     }
 
@@ -116,7 +121,7 @@ struct Press {
         log.state = state
         var appender = Appender(db: db, log: log)
         try appender.store(entries + [leaf])
-        try appender.store(outcome, from: start)
+        try appender.store(outcome, from: start, documents: documents)
         try appender.finish()
         log = appender.log
     }

@@ -34,7 +34,7 @@ extension Store {
     public func append(
         _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?
     ) async throws -> AppendResult {
-        let (result, state) = try await write { db, writer in
+        let (result, state) = try await write { [folder = documents] db, writer in
             var log = try writer.log(origin, db)
             guard log.size == start else {
                 throw StoreError(.moved, "\(origin) has \(log.size) entries here, not \(start)")
@@ -46,7 +46,7 @@ extension Store {
                 let outcome = try log.state.process(batch.map(\.checked), reader: reader)
                 var appender = Appender(db: db, log: log)
                 try appender.store(batch)
-                try appender.store(outcome, from: first)
+                try appender.store(outcome, from: first, documents: folder)
                 try appender.finish()
                 log = appender.log
                 documents += outcome.documents
@@ -79,8 +79,8 @@ extension Store {
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry],
         sign: @Sendable @escaping (_ checkpoint: Checkpoint) throws -> [UInt8]
     ) async throws -> (results: [SubmissionResult], note: [UInt8]?) {
-        let (results, note, state) = try await write { db, writer in
-            var press = Press(db: db, log: try writer.log(origin, db), check: check)
+        let (results, note, state) = try await write { [documents] db, writer in
+            var press = Press(db: db, log: try writer.log(origin, db), documents: documents, check: check)
             let results = try press.publish(submissions)
             guard press.log.size > press.log.headSize else { return (results, [UInt8]?.none, press.log.state) }
             let root = press.log.frontier.root

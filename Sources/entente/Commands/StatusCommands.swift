@@ -40,10 +40,12 @@ struct StatusCommand: AsyncParsableCommand {
 
     private func show(_ node: NodeConnection, _ deadline: ContinuousClock.Instant) async throws {
         var status = try await node.get("/v1/status")
-        while settled, let waiting = Self.unsettled(status), ContinuousClock.now < deadline {
-            Console.progress("waiting: \(waiting)")
+        var waiting = settled ? try await Self.unsettled(status, node) : nil
+        while let reason = waiting, ContinuousClock.now < deadline {
+            Console.progress("waiting: \(reason)")
             try await Task.sleep(for: .milliseconds(50))
             status = try await node.get("/v1/status")
+            waiting = try await Self.unsettled(status, node)
         }
         Console.clearProgress()
         if output.json {
@@ -51,11 +53,11 @@ struct StatusCommand: AsyncParsableCommand {
         } else {
             Console.print(Self.lines(status, node))
         }
-        if settled, let waiting = Self.unsettled(status) { throw Failure("not settled: \(waiting)") }
+        if let waiting { throw Failure("not settled: \(waiting)") }
     }
 
     /// What is still to come; nil if nothing.
-    private static func unsettled(_ status: JSONValue) -> String? {
+    private static func unsettled(_ status: JSONValue, _ node: NodeConnection) async throws -> String? {
         let logs = status.list("logs")
         for log in logs {
             if log.number("head") < log.number("entries") { return "\(log.text("title")) has a newer head to come" }
@@ -66,8 +68,9 @@ struct StatusCommand: AsyncParsableCommand {
         if let peer = status.list("peers").first(where: { $0.number("lag") > 0 }) {
             return "\(count(Int(peer.number("lag")), "entry", plural: "entries")) that \(peer.text("title")) offers"
         }
-        let wanted = status["documents"]?.number("wanted") ?? 0
-        return wanted > 0 ? "\(count(Int(wanted), "document")) on the way" : nil
+        let documents = try await node.get("/v1/documents", [("member", "all")]).list("documents")
+        let wanted = documents.count { !$0.flag("held") }
+        return wanted > 0 ? "\(count(wanted, "document")) on the way" : nil
     }
 
     private static func lines(_ status: JSONValue, _ node: NodeConnection) -> [String] {
