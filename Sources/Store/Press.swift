@@ -77,12 +77,14 @@ struct Press {
 
     /// Publishes one submission as several batches; a refusal takes all of them back.
     private mutating func publishLarge(_ entries: [[UInt8]], _ number: Int) throws {
+        let parts = Self.split(entries)
+        guard parts.allSatisfy(Self.canBeReplicated) else { return }
         let before = log
         var refused: [(position: Int, reason: Verdict.Reason)] = []
         var position = 0
         var last = log.size
         try db.inSavepoint {
-            for part in Self.split(entries) {
+            for part in parts {
                 let batch = check(part, log.state)
                 var state = log.state
                 let outcome = try state.seal(batch.map(\.checked), reader: TransactionReader(db: db, log: log))
@@ -100,6 +102,12 @@ struct Press {
             return
         }
         results[number] = .published(first: before.size, last: last)
+    }
+
+    /// Whether one batch of these fits into a range, with room for the longest state leaf.
+    private static func canBeReplicated(_ entries: [[UInt8]]) -> Bool {
+        entries.count < LogState.batchLimit
+            && entries.reduce(0) { $0 + $1.count + 2 } + EntryBundle.maximumEntryByteCount < LogState.batchByteLimit
     }
 
     private static func refusals(

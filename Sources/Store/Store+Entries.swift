@@ -70,7 +70,7 @@ extension Store {
             while let row = try cursor.next() {
                 let entry = try row.withUnsafeData(atIndex: 0) { [UInt8]($0 ?? Data()) }
                 entries.append(entry)
-                bytes += entry.count
+                bytes += entry.count + 2
                 let isLeaf = entry.starts(with: StateLeaf.familyPrefix)
                 if isLeaf { whole = entries.count }
                 if isLeaf, entries.count >= Self.rangeEntryAim || bytes >= Self.rangeByteAim { break }
@@ -117,7 +117,9 @@ extension Store {
             let log = try Self.logID(db, origin)
             switch path.content {
             case .hashes(let level):
-                guard level < 8, let tile = try Tables.tile(db, log, level, path.index),
+                // Beyond what a tree of this size has, numbers would run into those of other tiles.
+                guard level < 8, path.index <= record.size >> UInt64(8 * (level + 1)),
+                    let tile = try Tables.tile(db, log, level, path.index),
                     tile.count >= path.width * HashValue.byteCount
                 else { return nil }
                 return Array(tile.prefix(path.width * HashValue.byteCount))

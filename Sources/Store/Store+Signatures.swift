@@ -52,6 +52,7 @@ extension Store {
                 sql: """
                     UPDATE log SET cosigned = ?1
                     WHERE origin = ?2 AND cosigned <= ?1 AND size >= ?1 AND (end_index IS NULL OR end_index >= ?1)
+                        AND NOT EXISTS (SELECT 1 FROM contradiction WHERE contradiction.log = log.id)
                     """, arguments: [Int64(size), origin])
             guard db.changesCount == 1 else {
                 throw StoreError(.rollback, "\(origin) at \(size) is not to be cosigned any more")

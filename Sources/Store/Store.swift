@@ -78,14 +78,18 @@ public final class Store: Sendable {
     func write<Result: Sendable>(_ body: @Sendable @escaping (Database, WriterState) throws -> Result) async throws
         -> Result
     {
-        do { return try await pool.write { [writer] db in try body(db, writer) } } catch let error as DatabaseError {
+        do { return try await pool.write { [writer] db in try body(db, writer) } } catch let error as StoreError {
+            throw error
+        } catch {
             await forget()
+            guard let error = error as? DatabaseError else { throw error }
             throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
     }
 
+    /// In a task of its own: a caller whose task was cancelled, perhaps between body and commit, could not do it.
     private func forget() async {
-        try? await pool.writeWithoutTransaction { [writer] _ in writer.forget() }
+        await Task { [pool, writer] in try? await pool.writeWithoutTransaction { _ in writer.forget() } }.value
     }
 
     /// Makes states visible once they are durable. Sizes never shrink, so of two calls that cross the longer log stays.

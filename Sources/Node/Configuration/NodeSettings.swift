@@ -28,7 +28,8 @@ public struct NodeSettings: Sendable, Hashable {
     public var maximumConnections = 512
     /// Connections of one member that are open at once; further ones are closed.
     public var maximumConnectionsPerMember = 32
-    /// Seconds between two exchanges of heads with one peer while nothing is announced.
+    /// Seconds between two exchanges of heads with one peer while nothing is announced, from 2 to 20: they also keep
+    /// the session's connection alive.
     public var exchangeInterval = 15
     /// The Unix socket on which the command line asks this node.
     public var controlSocket: String
@@ -59,8 +60,8 @@ public struct NodeSettings: Sendable, Hashable {
         public var description: String { "\(member)=\(address)" }
     }
 
-    /// Bytes that the path of a Unix socket may have on Linux (`sun_path` holds 108 with its NUL).
-    public static let socketPathLimit = 107
+    /// Bytes that the path of a Unix socket may have: what macOS takes too, where `sun_path` holds 104 with its NUL.
+    public static let socketPathLimit = 103
 
     /// Settings with defaults for everything but these.
     public init(data: String, member: String, controlSocket: String? = nil) {

@@ -43,7 +43,7 @@ struct SettingsParser {
         try parseLogging(into: &settings)
         settings.maximumConnections = try number(.maximumConnections, 512, in: 1...65_536)
         settings.maximumConnectionsPerMember = try number(.maximumConnectionsPerMember, 32, in: 1...4_096)
-        settings.exchangeInterval = try number(.exchangeInterval, 15, in: 1...3_600)
+        settings.exchangeInterval = try number(.exchangeInterval, 15, in: 2...20)
         try parseSocket(into: &settings)
         return settings
     }

@@ -2,6 +2,7 @@ import Alliance
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Replication
 import Store
 import TransparencyLog
 
@@ -105,11 +106,15 @@ extension LocalRoutes {
     func prove(_ query: LocalQuery) async throws -> Response {
         let member = try query.member()
         let map = try query.required("register")
+        guard MapName.isValid(map) else {
+            throw LocalError(.badRequest, "invalid", "\(map) cannot name a register")
+        }
         let register = map.split(separator: "/").first.map(String.init) ?? map
         let state = try await store.state(of: member.log.name)
         let key = try canonicalKey(try query.required("key"), map, state.definitions[register])
         let question = try ProofQuestion(
             alliance: identity.charter.alliance, member: member.id, map: map, key: key, on: try query.time("on"))
+        try await refresh(member)
         guard let stored = try await store.proof(of: question.row, register: register, in: member.log.name) else {
             let record = try await store.log(member.log.name)
             let error = LocalError(
@@ -120,6 +125,33 @@ extension LocalRoutes {
         }
         let proof = try ProofFile.make(from: material(stored, question, register))
         return LocalAnswer.bytes(proof.encoded(), type: "application/json")
+    }
+
+    /// Seconds after which a proof is worth new cosignatures, and milliseconds that it waits for them.
+    private static let freshness = (age: Int64(300), wait: Int64(2_000))
+
+    /// Asks for new cosignatures where those of the newest quorum are old, and waits for them a little. What comes too
+    /// late serves the next question; an idle alliance that nobody asks stays quiet.
+    private func refresh(_ owner: CharterMember) async throws {
+        func age() async throws -> Int64? {
+            guard let quorum = try await store.checkpoints(of: owner.log.name).quorum else { return nil }
+            let times = quorum.cosignatures.map { Int64($0.time) }.sorted(by: >)
+            guard charter.quorum > 0, times.count >= charter.quorum else { return nil }
+            return Clock.seconds - times[charter.quorum - 1]
+        }
+        guard let old = try await age(), old > Self.freshness.age else { return }
+        let changes = await driver.changes()
+        await driver.handle(.freshnessWanted(origin: owner.log.name))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in changes {
+                    if let now = try? await age(), now <= Self.freshness.age { return }
+                }
+            }
+            group.addTask { try? await Task.sleep(for: .milliseconds(Self.freshness.wait)) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     /// Keys are canonicalised by the definition in force, else by the one that the charter lists, if it is built in.

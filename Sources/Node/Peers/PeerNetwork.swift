@@ -70,13 +70,17 @@ actor PeerNetwork: PeerAccess {
         guard index != rosterIndexes[member.id] else { return }
         rosterIndexes[member.id] = index
         await refreshTrust()
-        let isRestricted = trust.connections.contains { connection in
-            connection.identity.map { $0.memberID == member.id && $0.isRestricted } ?? false
-        }
-        await driver?.rosterChanged(of: member.id, isRestricted: isRestricted)
+        await driver?.rosterChanged(of: member.id, isRestricted: isRestricted(member.id))
     }
 
     private var rosterIndexes: [String: UInt64] = [:]
+
+    /// Whether a connection with this member is of a node that the rosters held here do not list.
+    private func isRestricted(_ memberID: String) -> Bool {
+        trust.connections.contains { connection in
+            connection.identity.map { $0.memberID == memberID && $0.isRestricted } ?? false
+        }
+    }
 
     // MARK: Addresses
 
@@ -162,7 +166,8 @@ actor PeerNetwork: PeerAccess {
                 return response.status == .conflict
             }
             problems[member.id] = nil
-            let reading = Task { await Self.read(response, member.id, driver, outbox) }
+            let restricted = isRestricted(member.id)
+            let reading = Task { await Self.read(response, member.id, restricted, driver, outbox) }
             await withTaskCancellationHandler {
                 await reading.value
             } onCancel: {
@@ -182,11 +187,11 @@ actor PeerNetwork: PeerAccess {
     }
 
     private static func read(
-        _ response: PeerResponse, _ member: String, _ driver: ReplicationDriver, _ outbox: Outbox
+        _ response: PeerResponse, _ member: String, _ restricted: Bool, _ driver: ReplicationDriver, _ outbox: Outbox
     ) async {
         let reader = Mutexed<Task<Void, Never>?>(nil)
         let id = await driver.open(
-            member: member, isOutbound: true, canFetch: true, restricted: false, outbox: outbox,
+            member: member, isOutbound: true, canFetch: true, restricted: restricted, outbox: outbox,
             end: { reader.withLock { $0?.cancel() } })
         guard let id else {
             outbox.close()

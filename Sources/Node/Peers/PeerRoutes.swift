@@ -89,13 +89,16 @@ struct PeerRoutes: Sendable {
         guard let number = Self.number(request, "request") else {
             throw HTTPError(.badRequest, message: "request is due, as a decimal number")
         }
+        guard await driver.expects(range: RequestID(number), origin: origin, from: peer.memberID) else {
+            throw HTTPError(.conflict, message: "this was not asked for")
+        }
         let body = try await request.body.collect(upTo: RangeAnswer.maximumEncodedBytes)
         let answer: RangeAnswer
         do throws(Rejection) { answer = try RangeAnswer(decoding: Array(buffer: body)) } catch {
             await driver.failed(RequestID(number), .rejected(error))
             throw HTTPError(.badRequest, message: "\(error)")
         }
-        guard await driver.receive(range: answer, for: RequestID(number), origin: origin, from: peer.memberID) else {
+        guard await driver.receive(range: answer, for: RequestID(number), from: peer.memberID) else {
             throw HTTPError(.conflict, message: "this was not asked for")
         }
         return Response(status: .noContent)
@@ -124,9 +127,15 @@ struct PeerRoutes: Sendable {
                 offset += Int64(buffer.readableBytes)
             }
             try store.documents.finish(digest)
-        } catch let error as StoreError {
+        } catch let error as StoreError where error.code == .damaged {
             await driver.documentFailed(digest, .rejected(Rejection(.wrongDocument, error.reason)))
             throw HTTPError(.badRequest, message: error.reason)
+        } catch is StoreError {
+            await driver.documentFailed(digest, .local)
+            throw HTTPError(.conflict, message: "the document cannot be taken now")
+        } catch {
+            await driver.documentFailed(digest, .unreachable)
+            throw error
         }
         await driver.documentArrived(digest)
         return Response(status: .noContent)

@@ -50,13 +50,12 @@ enum EntryChecking {
         state.candidates(with: entries.filter(mayBeRoster).map { LogEntry($0) })
     }
 
-    /// A roster is in general JSON form, or its protected header names its type: base64url of the header, whatever the
-    /// order of its members, then holds no other type. Too many is harmless, too few is not.
+    /// A roster is in general JSON form, or its protected header names its type. Too many is harmless, too few is not:
+    /// a header that is long, or that escapes characters, is read in full.
     private static func mayBeRoster(_ entry: [UInt8]) -> Bool {
         if entry.first == UInt8(ascii: "{") { return true }
-        guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < 1_024,
-            let header = Base64.decodeURL(entry[..<end])
-        else { return false }
-        return String(decoding: header, as: UTF8.self).contains("roster")
+        guard let end = entry.firstIndex(of: UInt8(ascii: ".")) else { return false }
+        guard end < 1_024, let header = Base64.decodeURL(entry[..<end]) else { return true }
+        return header.contains(UInt8(ascii: "\\")) || String(decoding: header, as: UTF8.self).contains("roster")
     }
 }

@@ -28,7 +28,7 @@ struct LogWorker: Sendable {
         do {
             switch job {
             case .ingest(let request, let answer, let head):
-                return .ingested(request, await ingest(request, answer, head))
+                return .ingested(request, await ingest(answer, head))
             case .checkOldHead(let request, let size, let root):
                 let ours = try? await store.root(of: origin, at: size)
                 return .oldHeadChecked(request, isConsistent: ours.map { $0 == root })
@@ -58,12 +58,12 @@ struct LogWorker: Sendable {
 
     // MARK: Ranges
 
-    private func ingest(_ request: RequestID, _ answer: RangeAnswer, _ headNote: [UInt8]) async -> IngestOutcome {
+    private func ingest(_ answer: RangeAnswer, _ headNote: [UInt8]) async -> IngestOutcome {
         do {
             let note = try SignedNote(parsing: headNote)
             let head = try Checkpoint(parsing: note.text)
             let record = try await store.log(origin)
-            let entries = try await checkedEntries(request, answer)
+            let entries = try await checkedEntries(answer)
             let frontier: TreeFrontier
             do throws(Rejection) {
                 frontier = try verifyRange(
@@ -97,9 +97,11 @@ struct LogWorker: Sendable {
     }
 
     /// The range's entries, checked when they arrived, or now.
-    private func checkedEntries(_ request: RequestID, _ answer: RangeAnswer) async throws -> [NewEntry] {
+    private func checkedEntries(_ answer: RangeAnswer) async throws -> [NewEntry] {
         let state = try await store.state(of: origin)
-        if let early = checked.take(request), early.rosterDigest == state.roster?.digest { return early.entries }
+        if let early = checked.take(answer, of: origin), early.rosterDigest == state.roster?.digest {
+            return early.entries
+        }
         let entries = try EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries)
         return await EntryChecking.check(entries, after: state)
     }
@@ -162,17 +164,46 @@ struct LogWorker: Sendable {
     }
 }
 
-/// Ranges whose entries were checked as they arrived, while the range before was still being stored. As many as
-/// Replication asks for ahead.
+/// Ranges whose entries were checked as they arrived, while the range before was still being stored.
+///
+/// Only a memory of work done: what is dropped is checked again. A range is known by its very bytes, since a peer may
+/// send any under any request.
 final class CheckedRanges: Sendable {
     struct Range: Sendable {
+        let origin: String
+        let answer: RangeAnswer
         let entries: [NewEntry]
         /// The roster under whose keys the signatures were checked.
         let rosterDigest: HashValue?
     }
 
-    private let ranges = Mutexed<[RequestID: Range]>([:])
+    /// Ranges kept at the most, and bytes of their entries; one range that is longer is kept alone.
+    static let limit = (ranges: 8, bytes: 32 << 20)
 
-    func put(_ request: RequestID, _ range: Range) { ranges.withLock { $0[request] = range } }
-    func take(_ request: RequestID) -> Range? { ranges.withLock { $0.removeValue(forKey: request) } }
+    /// The oldest first.
+    private let ranges = Mutexed<[Range]>([])
+
+    /// How many are kept.
+    var count: Int { ranges.withLock { $0.count } }
+
+    func put(_ range: Range) {
+        ranges.withLock { ranges in
+            ranges.append(range)
+            while ranges.count > Self.limit.ranges
+                || ranges.count > 1 && ranges.reduce(0, { $0 + $1.answer.entries.count }) > Self.limit.bytes
+            {
+                ranges.removeFirst()
+            }
+        }
+    }
+
+    /// Hands out what was checked of this answer, and forgets all of the log that begins no later.
+    func take(_ answer: RangeAnswer, of origin: String) -> Range? {
+        ranges.withLock { ranges in
+            // Comparing is cheap: usually both are one array.
+            let found = ranges.first { $0.origin == origin && $0.answer == answer }
+            ranges.removeAll { $0.origin == origin && $0.answer.from <= answer.from }
+            return found
+        }
+    }
 }

@@ -151,6 +151,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
             logger: logger)
         var replication = ReplicationSettings()
         replication.exchangeInterval = Int64(settings.exchangeInterval) * 1_000
+        replication.exchangeJitter = replication.exchangeInterval / 5
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
             settings: replication, logger: logger)

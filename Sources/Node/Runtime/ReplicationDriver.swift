@@ -24,7 +24,7 @@ actor ReplicationDriver {
     private var lastTask: UInt64 = 0
     private var isStopped = false
     /// Requests that a peer answers by sending to us, with the member that may.
-    private var awaited: [RequestID: String] = [:]
+    private var awaited: [RequestID: (member: String, origin: String)] = [:]
     private var awaitedDocuments: [HashValue: String] = [:]
     private var recent: [RecentRejection] = []
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
@@ -108,7 +108,6 @@ actor ReplicationDriver {
         case .cancelFetch(let request):
             fetches.removeValue(forKey: request)?.cancel()
             awaited[request] = nil
-            _ = checked.take(request)
         case .ingest(let request, let origin, _, let answer, let head):
             enqueue(.ingest(request, answer, head: head), origin)
         case .checkOldHead(let request, let origin, let size, let root):
@@ -181,7 +180,7 @@ actor ReplicationDriver {
 
     private func send(_ message: Message, to id: PeerID) {
         guard let session = sessions[id] else { return }
-        if case .wantRange(let wanted) = message { awaited[wanted.request] = session.member }
+        if case .wantRange(let wanted) = message { awaited[wanted.request] = (session.member, wanted.origin) }
         if !session.outbox.send(message.frame) {
             logger.warning(
                 "a peer does not read fast enough; its session ends", metadata: ["member": "\(session.member)"])
@@ -224,7 +223,9 @@ actor ReplicationDriver {
                 let state = try? await store.state(of: origin)
             {
                 let early = await EntryChecking.check(entries, after: state)
-                checked.put(request, CheckedRanges.Range(entries: early, rosterDigest: state.roster?.digest))
+                checked.put(
+                    CheckedRanges.Range(
+                        origin: origin, answer: answer, entries: early, rosterDigest: state.roster?.digest))
             }
             handle(.rangeFetched(request, answer))
         }
@@ -233,14 +234,19 @@ actor ReplicationDriver {
     /// A peer that cannot be dialled sends a range that it was asked for.
     ///
     /// - Returns: false where this was not asked of that member.
-    func receive(range answer: RangeAnswer, for request: RequestID, origin: String, from member: String) async -> Bool {
-        guard awaited[request] == member else { return false }
+    func receive(range answer: RangeAnswer, for request: RequestID, from member: String) async -> Bool {
+        guard let asked = awaited[request], asked.member == member else { return false }
         awaited[request] = nil
-        await arrived(request, origin, .success(answer))
+        await arrived(request, asked.origin, .success(answer))
         return true
     }
 
-    /// A dialled peer could not be reached for a request.
+    /// Whether this member was asked to send that range.
+    func expects(range request: RequestID, origin: String, from member: String) -> Bool {
+        awaited[request].map { $0.member == member && $0.origin == origin } ?? false
+    }
+
+    /// A range that a peer was to send is no range.
     func failed(_ request: RequestID, _ failure: FetchFailure) { handle(.rangeFailed(request, failure)) }
 
     private func fetchDocument(_ digest: HashValue, size: UInt64, from id: PeerID) {
