@@ -12,7 +12,7 @@ struct Press {
     private var results: [SubmissionResult] = []
 
     /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
-    static let batch = (statements: 4_095, bytes: 4 << 20)
+    static let batch = (statements: 2_047, bytes: 2 << 20)
 
     init(
         db: Database, log: OpenLog, documents: DocumentFolder,

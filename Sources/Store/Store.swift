@@ -47,8 +47,11 @@ public final class Store: Sendable {
         writer = WriterState()
     }
 
-    /// Ends all database connections.
-    public func close() throws { try pool.close() }
+    /// Moves everything from the log of the database into its file, and ends all connections.
+    public func close() throws {
+        try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        try pool.close()
+    }
 
     private static var configuration: Configuration {
         var configuration = Configuration()

@@ -29,7 +29,9 @@ struct EntenteCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Setting up",
-                subcommands: [KeysCommand.self, CharterCommand.self, InitCommand.self, NodeCommand.self, ConfigCommand.self]),
+                subcommands: [
+                    KeysCommand.self, CharterCommand.self, InitCommand.self, NodeCommand.self, ConfigCommand.self,
+                ]),
             CommandGroup(
                 name: "Publishing",
                 subcommands: [
@@ -39,7 +41,8 @@ struct EntenteCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Looking",
                 subcommands: [
-                    RegistersCommand.self, ShowCommand.self, HistoryCommand.self, DocumentsCommand.self, EntriesCommand.self,
+                    RegistersCommand.self, ShowCommand.self, HistoryCommand.self, DocumentsCommand.self,
+                    EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
             CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self]),

@@ -382,8 +382,10 @@ class Alliance:
         try:
             return eventually(agree, "the nodes agree", seconds)
         except pytest.fail.Exception:
-            shown = {
-                node.name: {log["member"]: (log["entries"], log["root"][:8], sorted(h["member"] for h in log["heldBy"])) for log in node.status()["logs"]}
-                for node in chosen
-            }
-            pytest.fail(f"the nodes do not agree within {seconds} s: {json.dumps(shown, indent=1)}")
+            lines = [
+                f"{node.name:4} holds of {log['member']:4} {log['entries']:6} {log['root'][:8]} head {log['head']:6}"
+                f" cosigned by {' '.join(sorted(holder['member'] for holder in log['heldBy']))}"
+                f"{' PROBLEM ' + log['problem'] if log['problem'] else ''}"
+                for node in chosen for log in node.status()["logs"]
+            ]
+            pytest.fail("\n".join([f"the nodes do not agree within {seconds} s:", *lines]), pytrace=False)

@@ -1,5 +1,6 @@
 import Alliance
 public import Logging
+
 #if canImport(Glibc)
 import Glibc
 #else

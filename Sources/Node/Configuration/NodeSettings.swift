@@ -51,7 +51,8 @@ public struct NodeSettings: Sendable, Hashable {
         /// Reads `member=host:port`.
         public init?(_ text: String) {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, NodeSettings.isShortName(String(parts[0])), let address = PeerAddress(String(parts[1]))
+            guard parts.count == 2, NodeSettings.isShortName(String(parts[0])),
+                let address = PeerAddress(String(parts[1]))
             else { return nil }
             self.member = String(parts[0])
             self.address = address

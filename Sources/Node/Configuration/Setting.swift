@@ -21,7 +21,9 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
     public var standsInFile: Bool { self != .data }
 
     /// The flag, such as `--log-level`.
-    public var flag: String { self == .passphraseSource ? "--passphrase" : self == .peers ? "--peer" : "--\(words("-"))" }
+    public var flag: String {
+        self == .passphraseSource ? "--passphrase" : self == .peers ? "--peer" : "--\(words("-"))"
+    }
 
     /// The environment variable, such as `ENTENTE_LOG_LEVEL`.
     public var variable: String { "ENTENTE_\(words("_").uppercased())" }

@@ -108,7 +108,8 @@ public struct SettingsLoader: Sendable {
         return values
     }
 
-    private static func texts(_ value: JSONValue, of setting: Setting, place: String) throws(SettingsError) -> [String] {
+    private static func texts(_ value: JSONValue, of setting: Setting, place: String) throws(SettingsError) -> [String]
+    {
         switch value {
         case .array(let items) where setting.isList:
             guard items.count <= listLimit else { throw SettingsError(.badValue, place, "at most \(listLimit) items") }

@@ -2,6 +2,7 @@ import Crypto
 import NIOCore
 import Synchronization
 public import TransparencyLog
+
 #if canImport(Glibc)
 import CoreFoundation
 import Glibc

@@ -33,7 +33,8 @@ extension Plan {
             register = try reader.optionalString("register", most: 64)
             made = try reader.integer("made", in: 0...(1 << 40))
             base = UInt64(try reader.integer("base", in: 0...JSONLimits.integer))
-            officers = try reader.objects("officers", most: Roster.entryLimit) { (one: inout StrictObject) throws(SetupError) in
+            officers = try reader.objects("officers", most: Roster.entryLimit) {
+                (one: inout StrictObject) throws(SetupError) in
                 OfficerKey(name: try one.string("name", most: 64), key: try one.bytes("key", most: 64))
             }
             twoOfficers = try reader.bool("twoOfficers")

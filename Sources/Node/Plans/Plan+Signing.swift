@@ -38,7 +38,8 @@ extension Plan {
         guard signer.member == member else { throw SetupError(.mismatch, "\(signer)", "is of another member") }
         guard let officer = officers.first(where: { $0.name == signer.keyName }) else {
             let names = officers.map(\.name).joined(separator: ", ")
-            throw SetupError(.mismatch, "key \(signer.keyName)", "\(title)'s roster has no such officer; it has: \(names)")
+            throw SetupError(
+                .mismatch, "key \(signer.keyName)", "\(title)'s roster has no such officer; it has: \(names)")
         }
         guard officer.key == signer.publicKey else {
             throw SetupError(.mismatch, "key \(signer.keyName)", "\(title)'s roster lists another key under this name")

@@ -107,14 +107,16 @@ public struct Plan: Sendable, Hashable {
     public mutating func embedDocuments() throws(SetupError) {
         guard documents.reduce(0, { $0 + $1.size }) <= Int64(PlanDocument.embeddedLimit) else {
             throw SetupError(
-                .limit, "plan", "its documents have more than \(PlanDocument.embeddedLimit >> 20) MiB; submit it on the "
+                .limit, "plan",
+                "its documents have more than \(PlanDocument.embeddedLimit >> 20) MiB; submit it on the "
                     + "node's machine, with the files at the places where they were planned")
         }
         for position in documents.indices where documents[position].bytes == nil {
             let document = documents[position]
             let bytes = try PlainFile.read(document.path, limit: PlanDocument.embeddedLimit)
             guard HashValue.sha256(bytes) == document.digest else {
-                throw SetupError(.mismatch, document.path, "the file changed since the plan was made; make the plan anew")
+                throw SetupError(
+                    .mismatch, document.path, "the file changed since the plan was made; make the plan anew")
             }
             documents[position].bytes = bytes
         }

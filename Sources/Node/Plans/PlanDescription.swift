@@ -28,7 +28,8 @@ public struct PlanDescription: Sendable, Hashable {
         lines = plan.steps.compactMap { step in
             switch step {
             case .draft(let draft): Self.line(kind: draft.kind, payload: draft.payload)
-            case .entry(let bytes): (try? Statement(parsing: bytes)).flatMap { Self.line(kind: $0.kind, payload: $0.payload) }
+            case .entry(let bytes):
+                (try? Statement(parsing: bytes)).flatMap { Self.line(kind: $0.kind, payload: $0.payload) }
             }
         }
     }
@@ -63,7 +64,8 @@ public struct PlanDescription: Sendable, Hashable {
             let label = targets.compactMap { $0["key"]?.string }
             let reason = value["reason"]?.string ?? ""
             return line(
-                "retraction", targets.first?["register"]?.string, "\(label.prefix(3).joined(separator: ", ")) (\(reason))",
+                "retraction", targets.first?["register"]?.string,
+                "\(label.prefix(3).joined(separator: ", ")) (\(reason))",
                 replaces: targets.count)
         case .endorsement:
             return line("endorsement", value["register"]?.string, value["key"]?.string ?? "")
@@ -77,7 +79,9 @@ public struct PlanDescription: Sendable, Hashable {
     static func lines(of entries: [[UInt8]]) -> [String] {
         entries.enumerated().map { position, bytes in
             guard let statement = try? Statement(parsing: bytes) else { return "statement \(position + 1)" }
-            guard let line = line(kind: statement.kind, payload: statement.payload) else { return statement.kind.rawValue }
+            guard let line = line(kind: statement.kind, payload: statement.payload) else {
+                return statement.kind.rawValue
+            }
             return [line.word, line.register, line.key ?? line.label].compactMap { $0 }.joined(separator: " ")
         }
     }

@@ -37,7 +37,8 @@ public struct PlanSubmission: Sendable {
         let context = try await client.get("/v1/context")
         guard context["alliance"]?.string == plan.alliance.hex, context["member"]?["id"]?.string == plan.member else {
             throw SetupError(
-                .mismatch, "plan", "is of \(plan.title) (\(plan.member)), and this node is another member's or alliance's")
+                .mismatch, "plan",
+                "is of \(plan.title) (\(plan.member)), and this node is another member's or alliance's")
         }
         for document in plan.documents { try await send(document) }
         let batches = plan.batches()
@@ -73,7 +74,8 @@ public struct PlanSubmission: Sendable {
         } catch let refusal as NodeRefusal {
             guard let one = refusal.refused.first else { throw refusal }
             let lines = PlanDescription.lines(of: batch)
-            let place = lines.indices.contains(one.position) ? lines[one.position] : "statement \(done + one.position + 1)"
+            let place =
+                lines.indices.contains(one.position) ? lines[one.position] : "statement \(done + one.position + 1)"
             let more = refusal.refused.count == 1 ? "" : " (and \(refusal.refused.count - 1) more)"
             throw SetupError(.mismatch, place, "would not count: \(one.reason)\(more). Nothing of it was published")
         }
@@ -81,7 +83,8 @@ public struct PlanSubmission: Sendable {
 
     private func checkSigned(_ plan: Plan) throws(SetupError) {
         guard plan.isSigned else {
-            throw SetupError(.mismatch, "plan", "nobody has signed it; an officer does that with: entente sign PLAN --key NAME")
+            throw SetupError(
+                .mismatch, "plan", "nobody has signed it; an officer does that with: entente sign PLAN --key NAME")
         }
         let names = plan.signers()
         guard !plan.twoOfficers || !names.approved.isEmpty else {
@@ -129,7 +132,8 @@ public struct PlanSubmission: Sendable {
         } else {
             let found = try DocumentFile.inspect(document.path)
             guard found.digest == document.digest else {
-                throw SetupError(.mismatch, document.path, "the file changed since the plan was made; make the plan anew")
+                throw SetupError(
+                    .mismatch, document.path, "the file changed since the plan was made; make the plan anew")
             }
             let bytes = DocumentFile.Chunks(path: document.path, size: document.size)
             answer = try await client.post("/v1/documents", .stream(bytes, length: document.size))

@@ -152,6 +152,9 @@ struct NodeParts: Sendable, CustomStringConvertible {
         var replication = ReplicationSettings()
         replication.exchangeInterval = Int64(settings.exchangeInterval) * 1_000
         replication.exchangeJitter = replication.exchangeInterval / 5
+        // A range that waits is held checked, at some five times its bytes.
+        replication.readyRangesPerLog = 2
+        replication.readyBytesPerLog = 8 << 20
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
             settings: replication, logger: logger)

@@ -14,6 +14,12 @@ enum FileFacts {
 
     static func isFile(_ path: String) -> Bool { kind(path) == S_IFREG }
 
+    /// Bytes of what stands at a path; 0 if nothing does.
+    static func size(_ path: String) -> Int64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int64(status.st_size) : 0
+    }
+
     /// A folder itself, not a link to one.
     static func isRealFolder(_ path: String) -> Bool {
         var status = stat()

@@ -27,9 +27,13 @@ public struct MemberFile: Sendable, Hashable {
     public init(parsing bytes: [UInt8], file: String) throws(SetupError) {
         var reader = try StrictObject(parsing: bytes, file: file)
         _ = try reader.integer("entente-member", in: 1...1)
-        let roleWord = try { (reader: inout StrictObject) throws(SetupError) in try reader.string("role", most: 16) }(&reader)
-        guard let role = MemberRole(rawValue: roleWord) else { throw reader.error("role", "must be regulator or observer") }
-        let rootKeys = try reader.objects("rootKeys", most: 16, least: 1) { (one: inout StrictObject) throws(SetupError) in
+        let roleWord = try { (reader: inout StrictObject) throws(SetupError) in try reader.string("role", most: 16) }(
+            &reader)
+        guard let role = MemberRole(rawValue: roleWord) else {
+            throw reader.error("role", "must be regulator or observer")
+        }
+        let rootKeys = try reader.objects("rootKeys", most: 16, least: 1) {
+            (one: inout StrictObject) throws(SetupError) in
             let name = try one.string("name", most: 64)
             guard KeyName.isValid(name) else { throw one.error("name", "cannot name a key") }
             let bytes = try one.bytes("key", most: 64)

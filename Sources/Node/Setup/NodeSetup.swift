@@ -115,7 +115,8 @@ public struct NodeSetup: Sendable {
         let folder = KeyFolder(keys)
         func check(_ key: PrivateKey, _ name: String, is expected: [UInt8]?) throws {
             guard let expected, key.publicKey == expected else {
-                throw SetupError(.mismatch, "\(keys)/\(name).key", "is not the key that the charter lists for \(member.name)")
+                throw SetupError(
+                    .mismatch, "\(keys)/\(name).key", "is not the key that the charter lists for \(member.name)")
             }
         }
         var roots: [Signer] = []
@@ -147,7 +148,8 @@ public struct NodeSetup: Sendable {
             throw SetupError(.mismatch, path, "is not the authority that the charter lists for \(member.name)")
         }
         return Unlocked(
-            roots: roots, node: nodeKey.publicKey, authority: try MemberCA(certificate: certificate, privateKey: authority))
+            roots: roots, node: nodeKey.publicKey,
+            authority: try MemberCA(certificate: certificate, privateKey: authority))
     }
 
     private func sign(_ draft: Draft, _ roots: [Signer]) throws -> [UInt8] {
@@ -187,7 +189,8 @@ public struct NodeSetup: Sendable {
         try Folders.make("\(path)/tls")
         for (from, to) in [(MemberSetup.logKey, "log"), (MemberSetup.replicaKey, "replica"), (node, "node")] {
             let bytes = try PrivateFile.read("\(keys)/\(from)\(KeyFile.privateSuffix)", limit: KeyFile.maximumByteCount)
-            try PrivateFile.write(bytes, to: "\(path)/keys/\(to)\(KeyFile.privateSuffix)", mode: 0o600, overwrite: false)
+            try PrivateFile.write(
+                bytes, to: "\(path)/keys/\(to)\(KeyFile.privateSuffix)", mode: 0o600, overwrite: false)
         }
         try PlainFile.write(Array(leaf.pem.utf8), to: "\(path)/tls/node.pem")
         try PlainFile.write(Array(authority.pem.utf8), to: "\(path)/tls/authority.pem")

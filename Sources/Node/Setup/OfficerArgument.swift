@@ -39,7 +39,9 @@ public struct OfficerArgument: Sendable, Hashable {
     private static func endOfPath(_ text: String) -> String.Index? {
         var index = text.endIndex
         while index > text.startIndex {
-            if text[..<index].hasSuffix(KeyFile.publicSuffix), index == text.endIndex || text[index] == ":" { return index }
+            if text[..<index].hasSuffix(KeyFile.publicSuffix), index == text.endIndex || text[index] == ":" {
+                return index
+            }
             index = text.index(before: index)
         }
         return nil

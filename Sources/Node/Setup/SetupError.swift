@@ -43,6 +43,9 @@ public enum PlainFile {
     public static func read(_ path: String, limit: Int) throws(SetupError) -> [UInt8] {
         guard FileFacts.exists(path) else { throw SetupError(.missing, path, "there is no such file") }
         guard FileFacts.isFile(path) else { throw SetupError(.unreadable, path, "it is not a regular file") }
+        guard FileFacts.size(path) <= Int64(limit) else {
+            throw SetupError(.limit, path, "it is longer than \(limit) bytes, so it is not the file that is due")
+        }
         do {
             return try PrivateFile.read(path, limit: limit, isPrivate: false)
         } catch {

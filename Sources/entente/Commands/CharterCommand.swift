@@ -158,7 +158,9 @@ struct CharterVerifyCommand: ParsableCommand {
             }
             lines += table.lines(indent: 2)
             lines.append("  fingerprint  \(charter.fullFingerprint)")
-            if charter.charter.expires.seconds <= MemberClock.now { lines.append("  expired on \(charter.charter.expires.text)") }
+            if charter.charter.expires.seconds <= MemberClock.now {
+                lines.append("  expired on \(charter.charter.expires.text)")
+            }
             Console.print(lines)
         }
         if !isGood { throw Ending(status: 1) }

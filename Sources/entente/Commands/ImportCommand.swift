@@ -24,7 +24,9 @@ struct ImportCommand: AsyncParsableCommand {
     var file: String
     @Option(help: ArgumentHelp("The plan to write.", valueName: "file"))
     var plan: String
-    @Option(help: ArgumentHelp("What becomes of published rows that are not in the file: keep, revoke or retract.", valueName: "policy"))
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of published rows that are not in the file: keep, revoke or retract.", valueName: "policy"))
     var missing: String = "keep"
     @Option(
         help: ArgumentHelp(

@@ -26,13 +26,17 @@ struct InitCommand: AsyncParsableCommand {
     var member: String
     @Option(help: ArgumentHelp("An officer: NAME.pub[:kinds[:registers]]; may be repeated.", valueName: "officer"))
     var officer: [String] = []
-    @Option(help: ArgumentHelp("A register, or @documents, that needs two officers; may be repeated.", valueName: "register"))
+    @Option(
+        help: ArgumentHelp(
+            "A register, or @documents, that needs two officers; may be repeated.", valueName: "register"))
     var twoOfficers: [String] = []
     @Option(help: ArgumentHelp("Where peers connect, or none for a node that only dials out.", valueName: "host:port"))
     var listen: String
-    @Option(help: ArgumentHelp("Where others reach the node, if not as the charter says.", valueName: "https://host:port"))
+    @Option(
+        help: ArgumentHelp("Where others reach the node, if not as the charter says.", valueName: "https://host:port"))
     var advertise: [String] = []
-    @Option(help: ArgumentHelp("member=host:port, instead of the charter's address; may be repeated.", valueName: "peer"))
+    @Option(
+        help: ArgumentHelp("member=host:port, instead of the charter's address; may be repeated.", valueName: "peer"))
     var peer: [String] = []
     @Option(help: ArgumentHelp("HTTP proxy for dialling peers.", valueName: "url"))
     var proxy: String?

@@ -49,7 +49,8 @@ struct KeysNewCommand: AsyncParsableCommand {
     var zone: String?
     @Option(help: ArgumentHelp("With --all: regulator or observer.", valueName: "role"))
     var role: String = "regulator"
-    @Option(help: ArgumentHelp("With --all: where the node is reached; may be repeated.", valueName: "https://host:port"))
+    @Option(
+        help: ArgumentHelp("With --all: where the node is reached; may be repeated.", valueName: "https://host:port"))
     var address: [String] = []
 
     @OptionGroup var keys: KeyOptions
@@ -57,8 +58,12 @@ struct KeysNewCommand: AsyncParsableCommand {
 
     func validate() throws {
         if all {
-            guard key == nil else { throw ValidationError("--all makes keys of fixed names; leave out \"\(key ?? "")\"") }
-            for (value, option) in [(id, "--id"), (name, "--name"), (title, "--title"), (country, "--country"), (zone, "--zone")]
+            guard key == nil else {
+                throw ValidationError("--all makes keys of fixed names; leave out \"\(key ?? "")\"")
+            }
+            for (value, option) in [
+                (id, "--id"), (name, "--name"), (title, "--title"), (country, "--country"), (zone, "--zone"),
+            ]
             where value == nil { throw ValidationError("--all needs \(option)") }
         } else {
             guard key != nil else { throw ValidationError("name the key, or make a member's whole set with --all") }

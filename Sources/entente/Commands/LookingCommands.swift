@@ -22,7 +22,8 @@ struct RegistersCommand: AsyncParsableCommand {
             for one in registers {
                 let joined = one.flag("shared") ? one.text("merge") : "own"
                 table.add([
-                    node.title(one.text("member")), one.text("register"), grouped(Int(one.number("rows"))), one.text("title"),
+                    node.title(one.text("member")), one.text("register"), grouped(Int(one.number("rows"))),
+                    one.text("title"),
                     joined,
                 ])
             }
@@ -96,7 +97,8 @@ struct ShowCommand: AsyncParsableCommand {
             let label = RegisterChanges.label(of: row["fields"]?.object ?? [:], key: key)
             table.add([
                 node.title(row.text("member")), DisplayWidth.cut(key, to: 44),
-                label == key ? "" : DisplayWidth.cut(label, to: 44), status(row), MemberClock.day(row["validFrom"]?.string),
+                label == key ? "" : DisplayWidth.cut(label, to: 44), status(row),
+                MemberClock.day(row["validFrom"]?.string),
                 String(row.number("index")),
             ])
         }
@@ -121,7 +123,9 @@ struct ShowCommand: AsyncParsableCommand {
         for row in rows {
             let fields = row["fields"]?.object ?? [:]
             let key = row.text("key")
-            var lines = ["\(node.title(row.text("member"))): \(RegisterChanges.label(of: fields, key: key)) is \(status(row))"]
+            var lines = [
+                "\(node.title(row.text("member"))): \(RegisterChanges.label(of: fields, key: key)) is \(status(row))"
+            ]
             var table = Table()
             table.add(["key", key])
             if row.text("answer") == "present" {
@@ -238,7 +242,8 @@ struct DocumentsCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Only those of one member.", valueName: "name"))
     var member: String?
-    @Option(help: ArgumentHelp("Save the document of this SHA-256 (or its first 8 digits and more).", valueName: "digest"))
+    @Option(
+        help: ArgumentHelp("Save the document of this SHA-256 (or its first 8 digits and more).", valueName: "digest"))
     var save: String?
     @Option(help: ArgumentHelp("Where to save it.", valueName: "file"))
     var out: String?
@@ -256,7 +261,8 @@ struct DocumentsCommand: AsyncParsableCommand {
             if let save, let out { return try await Self.save(save, to: out, documents, node) }
             if output.json { return Console.print(answer) }
             guard !documents.isEmpty else { return Console.print("No document is published yet.") }
-            var table = Table(["member", "work", "date", "language", "title", "held", "sha256", "entry"], rightAligned: [7])
+            var table = Table(
+                ["member", "work", "date", "language", "title", "held", "sha256", "entry"], rightAligned: [7])
             for document in documents {
                 table.add([
                     node.title(document.text("member")), document.text("work"), document.text("date"),
@@ -269,10 +275,13 @@ struct DocumentsCommand: AsyncParsableCommand {
         }
     }
 
-    private static func save(_ prefix: String, to path: String, _ documents: [JSONValue], _ node: NodeConnection) async throws {
+    private static func save(
+        _ prefix: String, to path: String, _ documents: [JSONValue], _ node: NodeConnection
+    ) async throws {
         let found = Set(documents.map { $0.text("sha256") }.filter { $0.hasPrefix(prefix.lowercased()) })
         guard prefix.utf8.count >= 8, found.count == 1, let digest = found.first else {
-            throw Failure("--save \(prefix): \(found.count > 1 ? "several documents begin so" : "no document has this SHA-256")")
+            throw Failure(
+                "--save \(prefix): \(found.count > 1 ? "several documents begin so" : "no document has this SHA-256")")
         }
         let bytes = try await node.client.bytes("/v1/documents/\(digest)")
         try PlainFile.write(bytes, to: path)

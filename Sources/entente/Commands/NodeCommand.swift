@@ -14,7 +14,9 @@ struct SettingOptions: ParsableArguments {
     var peer: [String] = []
     @Option(help: ArgumentHelp("HTTP proxy for dialling peers.", valueName: "url"))
     var proxy: String?
-    @Option(help: ArgumentHelp("Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt.", valueName: "source"))
+    @Option(
+        help: ArgumentHelp("Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt.", valueName: "source")
+    )
     var passphrase: String?
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel: String?

@@ -153,7 +153,8 @@ struct VerifyCommand: AsyncParsableCommand {
             on: on, expectation: try expect.map { try ProofExpectation(parsing: $0) },
             asked: .init(member: member, map: register == "documents" ? "@documents" : register, key: key),
             maximumAge: Self.seconds(maxAge) ?? 86_400)
-        let report = Verifier().verify(proof, charter: charter, at: Timestamp(seconds: MemberClock.now), options: options)
+        let report = Verifier().verify(
+            proof, charter: charter, at: Timestamp(seconds: MemberClock.now), options: options)
         if output.json {
             Console.print(report.json)
         } else {

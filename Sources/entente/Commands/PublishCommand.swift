@@ -23,7 +23,8 @@ struct PublishDocumentCommand: AsyncParsableCommand {
 
     @Argument(help: "The document's file, up to 1 GiB.")
     var file: String
-    @Option(help: ArgumentHelp("The work that this is a version of. Default: the one that it amends.", valueName: "/akn/…"))
+    @Option(
+        help: ArgumentHelp("The work that this is a version of. Default: the one that it amends.", valueName: "/akn/…"))
     var work: String?
     @Option(help: ArgumentHelp("A work that this document amends; may be repeated.", valueName: "id"))
     var amends: [String] = []
@@ -33,7 +34,9 @@ struct PublishDocumentCommand: AsyncParsableCommand {
     var implements: [String] = []
     @Option(help: ArgumentHelp("A work that it translates; may be repeated.", valueName: "id"))
     var translates: [String] = []
-    @Option(help: ArgumentHelp("The entry of an earlier version that this one replaces; may be repeated.", valueName: "index"))
+    @Option(
+        help: ArgumentHelp(
+            "The entry of an earlier version that this one replaces; may be repeated.", valueName: "index"))
     var replaces: [UInt64] = []
     @Option(help: "The title. Default: the first heading of a text, else the file's name.")
     var title: String?
@@ -50,8 +53,12 @@ struct PublishDocumentCommand: AsyncParsableCommand {
     func run() async throws {
         let (size, digest) = try DocumentFile.inspect(file)
         guard size > 0 else { throw Failure("\(file): the file is empty") }
-        guard let work = work ?? amends.first else { throw Failure("name the document's work with --work, such as /akn/pk/act/2025/virtual-assets") }
-        let related = [("amends", amends), ("repeals", repeals), ("implements", implements), ("translates", translates)]
+        guard let work = work ?? amends.first else {
+            throw Failure("name the document's work with --work, such as /akn/pk/act/2025/virtual-assets")
+        }
+        let related = [
+            ("amends", amends), ("repeals", repeals), ("implements", implements), ("translates", translates),
+        ]
         let relations = related.flatMap { type, works in works.map { PolicyDocument.Relation(type: type, work: $0) } }
         for id in [work] + relations.map(\.work) where !PolicyDocument.isWork(id) {
             throw Failure("\(id): is no work identifier; one is /akn/pk/act/2025/virtual-assets")
@@ -64,7 +71,9 @@ struct PublishDocumentCommand: AsyncParsableCommand {
             for index in replaces { superseded.append((index, try await Self.identity(node, index, of: work))) }
             let day = date ?? maker.clock.today
             _ = try maker.clock.parse(day, option: "--date")
-            guard day.utf8.count == 10 else { throw Failure("--date \(day): a date without a time is due, such as 2025-07-31") }
+            guard day.utf8.count == 10 else {
+                throw Failure("--date \(day): a date without a time is due, such as 2025-07-31")
+            }
             var drafts = maker.drafts
             drafts.add(
                 PolicyDocument(
@@ -93,7 +102,8 @@ struct PublishDocumentCommand: AsyncParsableCommand {
 
     private static func title(_ path: String, _ name: String) -> String {
         if ["text/plain", "text/markdown"].contains(mediaType(name)),
-            let bytes = try? DocumentFile.bytes(path, limit: textBytes), let text = String(validating: bytes, as: UTF8.self),
+            let bytes = try? DocumentFile.bytes(path, limit: textBytes),
+            let text = String(validating: bytes, as: UTF8.self),
             let line = text.split(whereSeparator: \.isNewline).map({ $0.trimming() }).first(where: { !$0.isEmpty })
         {
             return String(line.drop { $0 == "#" || $0 == " " }.prefix(200))
@@ -137,7 +147,8 @@ struct PublishEntryCommand: AsyncParsableCommand {
     var entryKey: String
     @Option(help: "The status, of the register's vocabulary.")
     var status: String
-    @Option(help: ArgumentHelp("A field: name=value; may be repeated. An empty value removes it.", valueName: "name=value"))
+    @Option(
+        help: ArgumentHelp("A field: name=value; may be repeated. An empty value removes it.", valueName: "name=value"))
     var field: [String] = []
     @Option(help: ArgumentHelp("From when the entry speaks. Default: now.", valueName: "date"))
     var from: String?
@@ -162,7 +173,8 @@ struct PublishEntryCommand: AsyncParsableCommand {
             let now = maker.clock.zone.timestamp(seconds: maker.now)
             let from = try from.map { try maker.clock.parse($0, option: "--from") }
             let until = try until.map { try maker.clock.parse($0, option: "--until") }
-            let base = published.sorted { $0.validFrom.seconds < $1.validFrom.seconds }
+            let base =
+                published.sorted { $0.validFrom.seconds < $1.validFrom.seconds }
                 .last { $0.validFrom.seconds <= (from ?? now).seconds } ?? published.first
             let file = try OneRow(
                 definition: definition, key: key, status: status, from: from, until: until, base: base, given: fields)
@@ -236,7 +248,8 @@ private struct OneRow {
         bytes = Array("\(header)\r\n\(row)\r\n".utf8)
     }
 
-    private static func fillKeyFields(_ cells: inout [String: String], _ definition: RegisterDefinition, _ key: String) {
+    private static func fillKeyFields(_ cells: inout [String: String], _ definition: RegisterDefinition, _ key: String)
+    {
         if case .single(_, let field?) = definition.keyForm, cells[field] == nil { cells[field] = key }
     }
 

@@ -80,7 +80,9 @@ struct RetractCommand: AsyncParsableCommand {
                 }
             }
         }
-        guard !targets.isEmpty else { throw Failure("\(key): nothing is in force in \(register); there is nothing to take back") }
+        guard !targets.isEmpty else {
+            throw Failure("\(key): nothing is in force in \(register); there is nothing to take back")
+        }
         return targets
     }
 
@@ -89,7 +91,9 @@ struct RetractCommand: AsyncParsableCommand {
         guard ["attestation", "document", "endorsement"].contains(entry.text("kind")),
             let identity = HashValue(hex: entry.text("identity"))
         else {
-            throw Failure("entry \(index): is no entry that can be taken back, but: \(entry.text("kind")), \(entry.text("summary"))")
+            throw Failure(
+                "entry \(index): is no entry that can be taken back, but: \(entry.text("kind")), \(entry.text("summary"))"
+            )
         }
         return Retraction.Target(identity: identity, register: entry.text("register"), key: entry.text("key"))
     }
@@ -124,7 +128,9 @@ struct UndoCommand: AsyncParsableCommand {
                 add(retracting: undone, register: row.register, key: row.key, to: &drafts)
             case .attestation(let row):
                 for old in try await Self.earlier(node, row.register, row.key, row.supersedes) {
-                    if case .attestation(let old) = old.body { drafts.add(restating: old, superseding: [undone.identity]) }
+                    if case .attestation(let old) = old.body {
+                        drafts.add(restating: old, superseding: [undone.identity])
+                    }
                 }
             case .document(let document) where document.supersedes.isEmpty:
                 add(retracting: undone, register: ReservedMap.documents, key: document.work, to: &drafts)
@@ -142,7 +148,8 @@ struct UndoCommand: AsyncParsableCommand {
                     }
                 }
             default:
-                throw Failure("entry \(index): \(undone.kind.rawValue)s cannot be undone; publish what is right instead")
+                throw Failure(
+                    "entry \(index): \(undone.kind.rawValue)s cannot be undone; publish what is right instead")
             }
             guard !drafts.drafts.isEmpty else { throw Failure("entry \(index): what it replaced cannot be found") }
             let plan = try Plan(
@@ -174,7 +181,9 @@ struct UndoCommand: AsyncParsableCommand {
         let answer = try await node.get("/v1/entry", [("index", String(index))])
         let kind = answer["entry"]?.text("kind") ?? ""
         guard kind != "state-leaf" else {
-            throw Failure("entry \(index): is a state of the registers, which follows from the entries before it; undo one of those")
+            throw Failure(
+                "entry \(index): is a state of the registers, which follows from the entries before it; undo one of those"
+            )
         }
         guard answer["entry"]?.flag("counts") == true else {
             throw Failure("entry \(index): has no effect, so there is nothing to undo")

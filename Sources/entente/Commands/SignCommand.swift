@@ -99,7 +99,9 @@ struct SubmitCommand: AsyncParsableCommand {
 
     @Argument(help: "The plan's file, or - for standard input.")
     var plan: String
-    @Option(name: .customLong("node"), help: ArgumentHelp("The node's machine.", valueName: "ssh://[user@]host[:port][/folder]"))
+    @Option(
+        name: .customLong("node"),
+        help: ArgumentHelp("The node's machine.", valueName: "ssh://[user@]host[:port][/folder]"))
     var remote: String?
     @Flag(help: "Publish though the register changed since the plan was made.")
     var anyway = false
@@ -147,7 +149,9 @@ struct SSHNode {
         var rest = text.dropFirst(6)
         if let slash = rest.firstIndex(of: "/") {
             let path = rest[slash...]
-            guard path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }) else { return nil }
+            guard path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }) else {
+                return nil
+            }
             folder = path == "/" ? nil : String(path)
             rest = rest[..<slash]
         } else {

@@ -63,7 +63,9 @@ struct StatusCommand: AsyncParsableCommand {
             if log.number("head") < log.number("entries") { return "\(log.text("title")) has a newer head to come" }
             let holders = Set(log.list("heldBy").map { $0.text("member") })
             let missing = logs.map { $0.text("member") }.filter { $0 != log.text("member") && !holders.contains($0) }
-            if !missing.isEmpty { return "\(log.text("title"))'s log is not held by \(missing.joined(separator: ", ")) yet" }
+            if !missing.isEmpty {
+                return "\(log.text("title"))'s log is not held by \(missing.joined(separator: ", ")) yet"
+            }
         }
         if let peer = status.list("peers").first(where: { $0.number("lag") > 0 }) {
             return "\(count(Int(peer.number("lag")), "entry", plural: "entries")) that \(peer.text("title")) offers"
@@ -106,7 +108,8 @@ struct StatusCommand: AsyncParsableCommand {
 
 struct PeersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "peers", abstract: "Show the connections with the other members.", discussion: "Example:\n  entente peers")
+        commandName: "peers", abstract: "Show the connections with the other members.",
+        discussion: "Example:\n  entente peers")
 
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
@@ -160,7 +163,9 @@ struct ReceiptsCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if let timeout { guard (1...1_000_000).contains(timeout) else { throw ValidationError("--timeout is out of range") } }
+        if let timeout {
+            guard (1...1_000_000).contains(timeout) else { throw ValidationError("--timeout is out of range") }
+        }
     }
 
     func run() async throws {
@@ -192,7 +197,9 @@ struct ReceiptsCommand: AsyncParsableCommand {
     /// The members that are waited for and do not hold it.
     private func missing(_ receipts: JSONValue, _ node: NodeConnection) -> [String] {
         let held = receipts.list("holders").filter { $0.flag("held") }.map { $0.text("member") }
-        return wait.map { node.member($0)?.text("name") ?? $0 }.filter { !held.contains($0) && $0 != receipts.text("member") }
+        return wait.map { node.member($0)?.text("name") ?? $0 }.filter {
+            !held.contains($0) && $0 != receipts.text("member")
+        }
     }
 
     /// The query that names the entry.
@@ -202,14 +209,17 @@ struct ReceiptsCommand: AsyncParsableCommand {
         if let register { return own + [("register", register), ("key", what)] }
         if what.hasPrefix("/akn/") { return own + [("register", "@documents"), ("key", what)] }
         let name = member ?? node.settings.member
-        let registers = try await node.get("/v1/registers", [("member", name)]).list("registers").map { $0.text("register") }
+        let registers = try await node.get("/v1/registers", [("member", name)]).list("registers").map {
+            $0.text("register")
+        }
         var found: [String] = []
         for register in registers {
             let rows = try? await node.get("/v1/rows", [("register", register), ("key", what), ("member", name)])
             if rows?.list("rows").isEmpty == false { found.append(register) }
         }
         guard let register = found.first else {
-            throw Failure("\(what): \(node.title(name)) never stated this key in any register; an entry goes by its index")
+            throw Failure(
+                "\(what): \(node.title(name)) never stated this key in any register; an entry goes by its index")
         }
         guard found.count == 1 else {
             throw Failure("\(what): stands in \(found.joined(separator: " and ")); name one with --register")
@@ -221,13 +231,16 @@ struct ReceiptsCommand: AsyncParsableCommand {
         if output.json { return Console.print(receipts) }
         let entry = receipts["entry"] ?? .null
         let clock = node.clock(receipts.text("member"))
-        Console.print("Entry \(receipts.number("index")) of \(node.title(receipts.text("member"))): \(entry.text("summary"))")
+        Console.print(
+            "Entry \(receipts.number("index")) of \(node.title(receipts.text("member"))): \(entry.text("summary"))")
         var table = Table()
         var held = 0
         for holder in receipts.list("holders") {
             if holder.flag("held") {
                 held += 1
-                table.add([holder.text("title"), "held and checked", holder.time("time").map { clock.timeText($0) } ?? ""])
+                table.add([
+                    holder.text("title"), "held and checked", holder.time("time").map { clock.timeText($0) } ?? "",
+                ])
             } else if holder.flag("reachable") {
                 table.add([holder.text("title"), "not yet", ""])
             } else {

@@ -48,7 +48,8 @@ struct KeyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt. "
-                + "Default: $ENTENTE_PASSPHRASE_SOURCE, else $ENTENTE_PASSPHRASE itself, else prompt.", valueName: "source"))
+                + "Default: $ENTENTE_PASSPHRASE_SOURCE, else $ENTENTE_PASSPHRASE itself, else prompt.",
+            valueName: "source"))
     var passphrase: String?
 
     var folder: KeyFolder { Self.folder(keys) }
@@ -82,7 +83,8 @@ struct KeyOptions: ParsableArguments {
 /// How one change is published: at once with an officer's key, or as a plan.
 struct PublishingOptions: ParsableArguments {
     @Option(
-        name: .customLong("sign-with"), help: ArgumentHelp("The officer's key that signs, such as ayesha.", valueName: "name"))
+        name: .customLong("sign-with"),
+        help: ArgumentHelp("The officer's key that signs, such as ayesha.", valueName: "name"))
     var key: String?
 
     @Option(help: ArgumentHelp("Write a plan to this file instead of publishing.", valueName: "file"))

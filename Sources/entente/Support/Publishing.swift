@@ -134,7 +134,8 @@ enum Publishing {
         let time = publication.time.map { ", \(MemberClock(zone: plan.zone).text($0))" } ?? ""
         Console.print("Published \(changes)\(time), \(range). Safe on this node.")
         Console.print(
-            "\(count(publication.replicas, "other member")) will hold and check it: entente receipts \(publication.last)")
+            "\(count(publication.replicas, "other member")) will hold and check it: entente receipts \(publication.last)"
+        )
     }
 }
 

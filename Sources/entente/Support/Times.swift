@@ -1,4 +1,5 @@
 import Alliance
+
 #if canImport(Glibc)
 import Glibc
 #else
