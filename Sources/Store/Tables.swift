@@ -18,9 +18,8 @@ enum Tables {
     static func index(_ db: Database, _ log: Int64, of identity: HashValue) throws -> UInt64? {
         let statement = try db.cachedStatement(
             sql: "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
-        let first = Schema.entryID(log, 0)
         let ids = try Int64.fetchAll(
-            statement, arguments: [prefix(identity), first, first | (1 << Schema.indexBits) - 1])
+            statement, arguments: [prefix(identity), Schema.entryID(log, 0), Schema.entryID(log + 1, 0) - 1])
         for id in ids {
             let index = UInt64(id & ((1 << Schema.indexBits) - 1))
             if let bytes = try entry(db, log, index), HashValue.sha256(bytes) == identity { return index }

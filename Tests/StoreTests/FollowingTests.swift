@@ -1,4 +1,5 @@
 import Alliance
+import GRDB
 import TestSupport
 import Testing
 import TransparencyLog
@@ -137,7 +138,7 @@ struct FollowingTests {
             }
             #expect(error?.code == .rollback)
             // Never above what is held either.
-            try await #expect(throws: StoreError.self) {
+            await #expect(throws: StoreError.self) {
                 try await store.cosign(name, history.log.entries.count, of: history.log)
             }
             #expect(try await store.log(name).cosigned == UInt64(second))

@@ -1,3 +1,4 @@
+import Alliance
 import Foundation
 import GRDB
 import TestSupport
@@ -48,11 +49,11 @@ struct OpeningTests {
             let manager = FileManager.default
             try manager.createDirectory(atPath: folder, withIntermediateDirectories: true)
             let file = "\(folder)/file"
-            manager.createFile(atPath: file, contents: Data("x".utf8))
+            _ = manager.createFile(atPath: file, contents: Data("x".utf8))
             #expect(throws: StoreError.self) { try Store(folder: file) }
             let broken = "\(folder)/broken"
             try manager.createDirectory(atPath: broken, withIntermediateDirectories: true)
-            manager.createFile(atPath: "\(broken)/entente.sqlite", contents: Data(repeating: 0x41, count: 20_000))
+            _ = manager.createFile(atPath: "\(broken)/entente.sqlite", contents: Data(repeating: 0x41, count: 20_000))
             let error = #expect(throws: StoreError.self) { try Store(folder: broken) }
             #expect(error?.code == .file && error?.reason.contains("entente.sqlite") == true)
         }
