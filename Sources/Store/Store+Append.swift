@@ -34,7 +34,7 @@ extension Store {
     public func append(
         _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?
     ) async throws -> AppendResult {
-        let (result, state) = try await write { [folder = documents] db, writer in
+        let (result, view) = try await write { [folder = documents] db, writer in
             var log = try writer.log(origin, db)
             guard log.size == start else {
                 throw StoreError(.moved, "\(origin) has \(log.size) entries here, not \(start)")
@@ -59,9 +59,9 @@ extension Store {
             }
             writer.logs[origin] = log
             let result = AppendResult(size: log.size, root: root, end: log.state.end, documents: documents)
-            return (result, log.state)
+            return (result, LogView(log))
         }
-        show([origin: state])
+        show([origin: view])
         return result
     }
 
@@ -79,18 +79,18 @@ extension Store {
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry],
         sign: @Sendable @escaping (_ checkpoint: Checkpoint) throws -> [UInt8]
     ) async throws -> (results: [SubmissionResult], note: [UInt8]?) {
-        let (results, note, state) = try await write { [documents] db, writer in
+        let (results, note, view) = try await write { [documents] db, writer in
             var press = Press(db: db, log: try writer.log(origin, db), documents: documents, check: check)
             let results = try press.publish(submissions)
-            guard press.log.size > press.log.headSize else { return (results, [UInt8]?.none, press.log.state) }
+            guard press.log.size > press.log.headSize else { return (results, [UInt8]?.none, LogView(press.log)) }
             let root = press.log.frontier.root
             let note = try sign(Checkpoint(origin: origin, size: press.log.size, root: root))
             var appender = Appender(db: db, log: press.log)
             try appender.storeHead(note, root: root)
             writer.logs[origin] = appender.log
-            return (results, note, appender.log.state)
+            return (results, note, LogView(appender.log))
         }
-        show([origin: state])
+        show([origin: view])
         return (results, note)
     }
 }

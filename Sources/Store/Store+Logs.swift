@@ -36,7 +36,7 @@ extension Store {
 
     private static func install(
         _ charter: VerifiedCharter, _ db: Database, _ writer: WriterState
-    ) throws -> [String: LogState] {
+    ) throws -> [String: LogView] {
         let known = try Data.fetchOne(
             db, sql: "SELECT digest FROM charter WHERE version = ?", arguments: [charter.charter.version])
         if let known, [UInt8](known) != charter.digest.bytes {
@@ -55,7 +55,7 @@ extension Store {
         for member in charter.charter.members { logs[member.log.name] = try open(db, member, charter) }
         writer.charter = charter
         writer.logs = logs
-        return writer.logs.mapValues(\.state)
+        return writer.logs.mapValues { LogView($0) }
     }
 
     /// Reads a log's derived state again: a few rows, whatever the log's size.
@@ -118,8 +118,15 @@ extension Store {
 
     /// A log's derived state, as of its last durable append.
     public func state(of origin: String) async throws -> LogState {
-        guard let state = states.withLock({ $0[origin] }) else { throw StoreError(.unknown, "no log \(origin) here") }
-        return state
+        try view(of: origin).state
+    }
+
+    /// The right edge of a log's tree, as of its last durable append.
+    public func frontier(of origin: String) throws -> TreeFrontier { try view(of: origin).frontier }
+
+    private func view(of origin: String) throws -> LogView {
+        guard let view = views.withLock({ $0[origin] }) else { throw StoreError(.unknown, "no log \(origin) here") }
+        return view
     }
 }
 

@@ -16,8 +16,8 @@ public final class Store: Sendable {
     private let lock: FolderLock
     /// What the writer keeps between transactions; only touched inside the writer's queue.
     let writer: WriterState
-    /// Each log's derived state as of its last durable change, for readers that must not wait for the writer.
-    let states = Mutex<[String: LogState]>([:])
+    /// Each log as of its last durable change, for readers that must not wait for the writer.
+    let views = Mutex<[String: LogView]>([:])
 
     /// Opens a data folder, and makes it where it is missing.
     ///
@@ -95,11 +95,11 @@ public final class Store: Sendable {
         await Task { [pool, writer] in try? await pool.writeWithoutTransaction { _ in writer.forget() } }.value
     }
 
-    /// Makes states visible once they are durable. Sizes never shrink, so of two calls that cross the longer log stays.
-    func show(_ changed: [String: LogState]) {
-        states.withLock { states in
-            for (origin, state) in changed where states[origin].map({ $0.size <= state.size }) ?? true {
-                states[origin] = state
+    /// Makes changes visible once they are durable. Sizes never shrink, so of two calls that cross the longer log stays.
+    func show(_ changed: [String: LogView]) {
+        views.withLock { views in
+            for (origin, view) in changed where views[origin].map({ $0.frontier.size <= view.frontier.size }) ?? true {
+                views[origin] = view
             }
         }
     }
@@ -108,6 +108,17 @@ public final class Store: Sendable {
         do { return try await pool.read(body) } catch let error as DatabaseError {
             throw StoreError(.file, "the database refused a read: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
+    }
+}
+
+/// A log's derived state, and the right edge of its tree, as of one moment.
+struct LogView {
+    let state: LogState
+    let frontier: TreeFrontier
+
+    init(_ log: OpenLog) {
+        state = log.state
+        frontier = log.frontier
     }
 }
 

@@ -59,7 +59,10 @@ public struct RandomHistory {
         let old = licences.randomElement(using: &random)
         switch Int.random(in: 0..<12, using: &random) {
         case 0: return Array("no statement \(random.next())".utf8)
-        case 1: return log.entries[Int.random(in: 0..<log.entries.count, using: &random)]
+        case 1:
+            // A leaf would end the batch.
+            let statements = log.entries.filter { !$0.starts(with: StateLeaf.familyPrefix) }
+            return statements[Int.random(in: 0..<statements.count, using: &random)]
         case 2: return try log.licence(key, by: "carla")
         case 3: return try log.context().licence(key).signed(by: TestAlliance.officer("ayesha", key: "stolen"))
         case 4: return try log.nextRoster { $0.twoOfficers = [] }

@@ -246,7 +246,13 @@ class Node:
                 pytest.fail(f"{member}'s entry {index}: not held by {set(wait) - held} within {timeout} s, as {self.name} knows")
 
     def prove(self, register, key, member, seconds=20, **query):
-        """A proof file's bytes, once a quorum holds the newest state."""
+        """A proof file's bytes, of the newest state: once this node knows that a quorum holds it."""
+
+        def final():
+            log = self.log_of(member)
+            return log["quorum"] == log["entries"]
+
+        eventually(final, f"{self.name} knows a quorum of {member}'s newest state", seconds)
 
         def made():
             try:

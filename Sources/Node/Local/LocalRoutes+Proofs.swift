@@ -19,26 +19,31 @@ extension LocalRoutes {
         let deadline = Clock.seconds + Int64(try query.number("timeout", default: 0, most: Self.waitLimit))
         let changes = await driver.changes()
         var found = try await holders(of: index, member)
-        if !wanted.isEmpty {
-            let ticks = AsyncStream<Void> { continuation in
-                let watch = Task { for await _ in changes { continuation.yield() } }
-                let clock = Task {
-                    while !Task.isCancelled {
-                        try? await Task.sleep(for: .milliseconds(500))
-                        continuation.yield()
-                    }
-                }
-                continuation.onTermination = { _ in
-                    watch.cancel()
-                    clock.cancel()
-                }
-            }
-            for await _ in ticks {
+        func isDone() -> Bool { wanted.allSatisfy { found[$0.id] != nil } || Clock.seconds >= deadline }
+        if !isDone() {
+            for await _ in Self.ticks(and: changes) {
                 found = try await holders(of: index, member)
-                if wanted.allSatisfy({ found[$0.id] != nil }) || Clock.seconds >= deadline { break }
+                if isDone() { break }
             }
         }
         return try await receipt(index, member, found)
+    }
+
+    /// Every change, and twice a second besides, so that a deadline is noticed.
+    private static func ticks(and changes: AsyncStream<Void>) -> AsyncStream<Void> {
+        AsyncStream<Void>(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            let watch = Task { for await _ in changes { continuation.yield() } }
+            let clock = Task {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .milliseconds(500))
+                    continuation.yield()
+                }
+            }
+            continuation.onTermination = { _ in
+                watch.cancel()
+                clock.cancel()
+            }
+        }
     }
 
     private func receiptIndex(_ query: LocalQuery, _ member: CharterMember) async throws -> UInt64 {

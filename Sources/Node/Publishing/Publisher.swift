@@ -70,12 +70,12 @@ actor Publisher {
     private func publish(_ batch: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)]) async {
         let origin = identity.origin
         do {
-            let before = try await store.log(origin)
+            let before = try store.frontier(of: origin)
             let (results, note) = try await store.publish(
                 batch.map(\.entries), in: origin,
                 check: { entries, state in EntryChecking.checkNow(entries, after: state) },
                 sign: { [identity] checkpoint in try identity.sign(checkpoint) })
-            let after = try await store.log(origin)
+            let after = try store.frontier(of: origin)
             for (submission, result) in zip(batch, results) {
                 submission.answer.resume(returning: await publication(result, submission.entries, after))
             }
@@ -87,11 +87,11 @@ actor Publisher {
     }
 
     private func publication(
-        _ result: SubmissionResult, _ entries: [[UInt8]], _ after: LogRecord
+        _ result: SubmissionResult, _ entries: [[UInt8]], _ after: TreeFrontier
     ) async -> Publication {
         switch result {
         case .published(let first, let last):
-            return .published(first: first, last: last, size: after.size, root: after.frontier.root)
+            return .published(first: first, last: last, size: after.size, root: after.root)
         case .tooLarge: return .failed(NodeError("the submission is too large for one transaction"))
         case .refused(let refused):
             let isRepeated = refused.count == entries.count && refused.allSatisfy { $0.reason == .repeated }

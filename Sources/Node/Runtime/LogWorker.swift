@@ -38,6 +38,7 @@ struct LogWorker: Sendable {
                 let checkpoint = try Checkpoint(parsing: parsed.text)
                 let own = try ownLine(of: parsed)
                 try await store.keepHead(own, of: origin, size: checkpoint.size, root: checkpoint.root)
+                try await keepSignatures(of: parsed, checkpoint)
                 return nil
             case .persistSignatures(let text, let lines):
                 let checkpoint = try Checkpoint(parsing: text)
@@ -62,12 +63,12 @@ struct LogWorker: Sendable {
         do {
             let note = try SignedNote(parsing: headNote)
             let head = try Checkpoint(parsing: note.text)
-            let record = try await store.log(origin)
             let entries = try await checkedEntries(answer)
+            let held = try store.frontier(of: origin)
             let frontier: TreeFrontier
             do throws(Rejection) {
                 frontier = try verifyRange(
-                    frontier: record.frontier, answer: answer, leafHashes: entries.map(\.checked.leaf), head: head)
+                    frontier: held, answer: answer, leafHashes: entries.map(\.checked.leaf), head: head)
             } catch {
                 return .rejected(error)
             }
@@ -79,6 +80,7 @@ struct LogWorker: Sendable {
             let result = try await store.append(
                 batches, to: origin, at: answer.from, root: frontier.root,
                 head: answer.to == head.size ? try ownLine(of: note) : nil)
+            if answer.to == head.size { try await keepSignatures(of: note, head) }
             if let end = result.end {
                 logger.error(
                     "counting in a log has ended: its entries are stored without effect and not cosigned",
@@ -142,6 +144,14 @@ struct LogWorker: Sendable {
             logger.debug("not cosigned", metadata: ["log": "\(origin)", "reason": "\(error)"])
             return .cosigningFailed(origin: origin, size: checkpoint.size)
         }
+    }
+
+    /// Keeps the cosignatures that came with a head.
+    private func keepSignatures(of note: SignedNote, _ head: Checkpoint) async throws {
+        let cosignatures = stored(note.signatures, under: note.text)
+        guard !cosignatures.isEmpty else { return }
+        try await store.keep(
+            cosignatures, of: origin, size: head.size, root: head.root, quorum: identity.charter.charter.quorum)
     }
 
     /// The note with the log's own signature alone.

@@ -13,6 +13,10 @@ public struct KeyFolder: Sendable {
     /// - Throws: ``SetupError``, or ``KeyFileError`` where such a key is there already.
     @discardableResult
     public func create(_ name: String, kind: KeyKind, passphrase: Passphrase) throws -> PublicKeyFile {
+        let file = "\(path)/\(name)\(KeyFile.privateSuffix)"
+        if FileFacts.exists(file) {
+            throw SetupError(.exists, file, "there is such a key already; it was left as it is")
+        }
         try Folders.make(path, mode: 0o700)
         return try store(PrivateKey.generate(for: kind), name, kind: kind, passphrase: passphrase)
     }

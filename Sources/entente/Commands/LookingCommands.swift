@@ -1,6 +1,7 @@
 import Alliance
 import ArgumentParser
 import Node
+import TransparencyLog
 
 struct RegistersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -63,18 +64,33 @@ struct ShowCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await NodeConnection.with(node) { node in
+            let definition = try await definition(node)
             let on = try on.map { try node.clock(member).parse($0, option: "--on").text }
             let query: [(String, String?)] = [("register", register), ("on", on), ("member", member ?? "all")]
             if let key {
                 let answer = try await node.get("/v1/rows", query + [("key", key)])
                 if output.json { return Console.print(answer) }
-                Self.one(answer.list("rows"), node, register: register, key: key)
+                let saysBusiness = definition?.statuses.contains(where: \.permitsBusiness) ?? true
+                Self.one(answer.list("rows"), node, register: register, key: key, saysBusiness: saysBusiness)
                 return
             }
             let (rows, isCut) = try await page(node, query)
             if output.json { return Console.print(["rows": .array(rows), "cut": .bool(isCut)]) }
             Self.many(rows, isCut: isCut, node, register: register)
         }
+    }
+
+    /// The register's definition, if this node's member or the charter has it; another member's own has none here.
+    private func definition(_ node: NodeConnection) async throws -> RegisterDefinition? {
+        let parts = register.split(separator: "/", maxSplits: 1).map(String.init)
+        let found = try await node.get("/v1/context", [("register", parts.first ?? register)])["definition"]
+        guard let text = found?.text("descriptor"), let bytes = Base64.decodeURL(text) else { return nil }
+        let definition = try? RegisterDefinition(descriptor: bytes)
+        if let definition, parts.count == 2, !definition.lookups.contains(where: { $0.field == parts[1] }) {
+            let known = definition.lookups.map { "\(definition.name)/\($0.field)" }.joined(separator: ", ")
+            throw Failure("\(register): there is no such lookup\(known.isEmpty ? "" : "; there are: \(known)")")
+        }
+        return definition
     }
 
     private func page(_ node: NodeConnection, _ query: [(String, String?)]) async throws -> ([JSONValue], Bool) {
@@ -116,7 +132,9 @@ struct ShowCommand: AsyncParsableCommand {
         }
     }
 
-    private static func one(_ rows: [JSONValue], _ node: NodeConnection, register: String, key: String) {
+    private static func one(
+        _ rows: [JSONValue], _ node: NodeConnection, register: String, key: String, saysBusiness: Bool
+    ) {
         guard !rows.isEmpty else {
             return Console.print("Nobody ever stated \(key) in \(register).")
         }
@@ -129,7 +147,8 @@ struct ShowCommand: AsyncParsableCommand {
             var table = Table()
             table.add(["key", key])
             if row.text("answer") == "present" {
-                let business = row["permitsBusiness"]?.bool.map { $0 ? "permits business" : "permits no business" }
+                let permits = saysBusiness ? row["permitsBusiness"]?.bool : nil
+                let business = permits.map { $0 ? "permits business" : "permits no business" }
                 table.add(["status", [row.text("status"), business].compactMap { $0 }.joined(separator: ", ")])
                 table.add(["from", MemberClock.day(row["validFrom"]?.string)])
                 if let until = row["validUntil"]?.string { table.add(["until", MemberClock.day(until)]) }
