@@ -78,7 +78,9 @@ public final class Store: Sendable {
     /// Runs one transaction on the writer. Bodies change what the writer keeps in memory as their last step, so a body
     /// that throws leaves it true. Where the database itself fails, perhaps while committing, "failed" may still mean
     /// "done": the writer then forgets everything, and reads the database again.
-    func write<Result: Sendable>(_ body: @Sendable @escaping (Database, WriterState) throws -> Result) async throws
+    func write<Result: Sendable>(
+        _ body: @Sendable @escaping (Database, WriterState) throws -> Result
+    ) async throws
         -> Result
     {
         do { return try await pool.write { [writer] db in try body(db, writer) } } catch let error as StoreError {

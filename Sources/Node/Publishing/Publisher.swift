@@ -23,6 +23,8 @@ actor Publisher {
     private let logger: Logger
     private var waiting: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)] = []
     private var isRunning = false
+    /// Submissions taken in since the start.
+    private(set) var accepted = 0
 
     /// Submissions that may wait, and statements that one may have.
     static let waitingLimit = 1_024
@@ -51,6 +53,7 @@ actor Publisher {
         }
         return await withCheckedContinuation { answer in
             waiting.append((entries, answer))
+            accepted += 1
             if !isRunning {
                 isRunning = true
                 Task { await run() }
