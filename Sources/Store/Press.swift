@@ -1,5 +1,7 @@
 import Alliance
+import Dispatch
 import GRDB
+import Synchronization
 import TransparencyLog
 
 /// Publishes submissions inside the writer's transaction. Small ones share a batch; a large one is cut into several,
@@ -83,9 +85,13 @@ struct Press {
         var refused: [(position: Int, reason: Verdict.Reason)] = []
         var position = 0
         var last = log.size
+        // The next batch is checked on the other cores while this one is stored.
+        var ahead = CheckedAhead(parts[0], log.state, check)
         try db.inSavepoint {
-            for part in parts {
-                let batch = check(part, log.state)
+            for number in parts.indices {
+                let isCurrent = ahead.rosterIndex == log.state.roster?.index
+                let batch = isCurrent ? ahead.wait() : check(parts[number], log.state)
+                if number + 1 < parts.count { ahead = CheckedAhead(parts[number + 1], log.state, check) }
                 var state = log.state
                 let outcome = try state.seal(batch.map(\.checked), reader: TransactionReader(db: db, log: log))
                 refused += Self.refusals(outcome.verdicts.dropLast()).map { (position + $0.position, $0.reason) }
@@ -164,5 +170,27 @@ struct Press {
             let header = Base64.decodeURL(entry[..<end])
         else { return false }
         return (try? JSONTape(header))?.root["typ"]?.string == StatementKind.approval.type
+    }
+}
+
+/// A batch that is being checked on another thread.
+private final class CheckedAhead: Sendable {
+    /// The roster under whose keys the signatures are checked; another one in force by then makes the result worthless.
+    let rosterIndex: UInt64?
+    private let entries = Mutex<[NewEntry]>([])
+    private let group = DispatchGroup()
+
+    init(_ part: [[UInt8]], _ state: LogState, _ check: @escaping @Sendable ([[UInt8]], LogState) -> [NewEntry]) {
+        rosterIndex = state.roster?.index
+        DispatchQueue.global().async(group: group) {
+            let checked = check(part, state)
+            self.entries.withLock { $0 = checked }
+        }
+    }
+
+    /// Waits for the entries; the caller is the database's writer, whose thread is its own.
+    func wait() -> [NewEntry] {
+        group.wait()
+        return entries.withLock { $0 }
     }
 }

@@ -2,7 +2,7 @@ public import Alliance
 public import TransparencyLog
 
 /// One member's log with all that is derived from it, in memory. A value, like the state that it keeps.
-public struct MemoryLog: LogReader {
+public struct MemoryLog: LogReader, Sendable {
     public var state: LogState
     public private(set) var entries: [[UInt8]] = []
     public private(set) var rows: [RowKey: Row] = [:]

@@ -27,7 +27,7 @@ public enum TestKey {
 }
 
 /// Three regulators and an observer, under a charter of version 1.
-public struct TestAlliance {
+public struct TestAlliance: Sendable {
     /// 2026-11-21T08:00:00Z.
     public static let start: Int64 = 1_795_248_000
 

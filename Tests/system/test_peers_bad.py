@@ -332,6 +332,8 @@ def test_head_that_shrinks_to_another_root(strangers, pk):
     with stranger.session(pk) as session:
         stranger.publish(log, "M5-A")
         stranger.serve(pk, session)
+    # Anew, so that the node does not know any more what the peer has.
+    with stranger.session(pk) as session:
         before = pk.rejections()
         session.send(wire.head(log.head(2)))
         # The node says that the peer is behind: it sends what it holds.

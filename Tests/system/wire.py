@@ -94,48 +94,105 @@ class Ended(Exception):
     """The node has ended the session."""
 
 
+class Chunks:
+    """The body of an HTTP/1.1 answer in chunks, as it arrives."""
+
+    def __init__(self):
+        self.status = None
+        self._buffer = b""
+
+    def take(self, data):
+        self._buffer += data
+        body = b""
+        if self.status is None:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return body
+            self.status = int(head.split(b" ")[1])
+            self._buffer = rest
+        while b"\r\n" in self._buffer and self.status == 200:
+            size, _, rest = self._buffer.partition(b"\r\n")
+            length = int(size, 16)
+            if not length or len(rest) < length + 2:
+                return body
+            body += rest[:length]
+            self._buffer = rest[length + 2 :]
+        return body
+
+
 class Session:
-    """A session that a member without an address keeps with a node."""
+    """A session that a member without an address keeps with a node.
+
+    One thread reads while others write. Python's TLS sockets do not bear that, so TLS runs in memory, behind a lock.
+    """
 
     def __init__(self, port, identity, trusted, timeout=20):
         self.timeout = timeout
-        raw = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self.socket = context(identity, trusted).wrap_socket(raw)
         self.frames = queue.Queue()
         self.seen = []
         self.status = None
+        self._lock = threading.Lock()
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context(identity, trusted).wrap_bio(self._in, self._out)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self._handshake()
+        self._socket.settimeout(None)
         self._send(b"POST /peer/v1/session HTTP/1.1\r\nHost: peer\r\nTransfer-Encoding: chunked\r\n\r\n")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    def _handshake(self):
+        while True:
+            try:
+                self._tls.do_handshake()
+                return self._socket.sendall(self._out.read())
+            except ssl.SSLWantReadError:
+                self._socket.sendall(self._out.read())
+                self._in.write(self._socket.recv(65536) or self._cut())
+
+    def _cut(self):
+        raise Ended("in the handshake")
+
     def _send(self, data):
         try:
-            self.socket.sendall(data)
-        except (OSError, ValueError) as error:
+            with self._lock:
+                self._tls.write(data)
+                self._socket.sendall(self._out.read())
+        except OSError as error:
             raise Ended(str(error)) from error
 
     def send(self, data):
         """Sends bytes of the stream of frames."""
         self._send(b"%x\r\n%s\r\n" % (len(data), data))
 
+    def _pieces(self):
+        """What arrives, decrypted."""
+        while received := self._socket.recv(65536):
+            with self._lock:
+                self._in.write(received)
+                plain = b""
+                try:
+                    while piece := self._tls.read(65536):
+                        plain += piece
+                except ssl.SSLWantReadError:
+                    pass
+            yield plain
+
     def _read(self):
         try:
-            response = http.client.HTTPResponse(self.socket, method="POST")
-            response.begin()
-            self.status = response.status
+            body = Chunks()
             buffer = b""
-            while True:
-                piece = response.read1(65536)
-                if not piece:
-                    break
-                buffer += piece
+            for piece in self._pieces():
+                buffer += body.take(piece)
+                self.status = body.status
                 while len(buffer) >= 4 and len(buffer) >= 4 + struct.unpack(">I", buffer[:4])[0]:
                     length = struct.unpack(">I", buffer[:4])[0]
                     self.frames.put((buffer[4], buffer[5 : 4 + length]))
                     buffer = buffer[4 + length :]
-        except (OSError, ValueError, http.client.HTTPException):
+        except OSError:
             pass
-        self.frames.put(None)
+        finally:
+            self.frames.put(None)
 
     def next(self):
         """The next frame: its type and its fields."""
@@ -169,11 +226,11 @@ class Session:
     def close(self):
         # Not close(): another thread is reading.
         try:
-            self.socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self._reader.join(5)
-        self.socket.close()
+        self._socket.close()
 
     def __enter__(self):
         return self

@@ -3,7 +3,7 @@ public import TransparencyLog
 
 /// Turns what an officer wants into the statements that say it.
 public struct PlanDrafts: Sendable {
-    private let context: DraftContext
+    private var context: DraftContext
     public private(set) var drafts: [Draft] = []
 
     /// Bytes of a retraction's payload, so that its entry stays below 65,535 bytes.
@@ -64,6 +64,14 @@ public struct PlanDrafts: Sendable {
             size += bytes
         }
         flush(&drafts)
+    }
+
+    /// Lets what is drafted from here on be later than a statement that it says again: said in the same second, it
+    /// would be the very same bytes, which count once only.
+    public mutating func beLater(than statement: Statement) {
+        guard context.issuedAt <= statement.issuedAt else { return }
+        context = DraftContext(
+            member: context.member, alliance: context.alliance, issuedAt: statement.issuedAt + 1)
     }
 
     /// One row of a register, as it was once stated.

@@ -128,9 +128,7 @@ struct UndoCommand: AsyncParsableCommand {
                 add(retracting: undone, register: row.register, key: row.key, to: &drafts)
             case .attestation(let row):
                 for old in try await Self.earlier(node, row.register, row.key, row.supersedes) {
-                    if case .attestation(let old) = old.body {
-                        drafts.add(restating: old, superseding: [undone.identity])
-                    }
+                    Self.restate(old, superseding: [undone.identity], &drafts)
                 }
             case .document(let document) where document.supersedes.isEmpty:
                 add(retracting: undone, register: ReservedMap.documents, key: document.work, to: &drafts)
@@ -165,6 +163,7 @@ struct UndoCommand: AsyncParsableCommand {
     }
 
     private static func restate(_ old: Statement, superseding: [HashValue], _ drafts: inout PlanDrafts) {
+        drafts.beLater(than: old)
         switch old.body {
         case .attestation(let row): drafts.add(restating: row, superseding: superseding)
         case .document(let document):

@@ -85,7 +85,7 @@ enum Publishing {
                 Console.print(["plan": .string(path), "steps": .integer(Int64(plan.steps.count))])
             } else {
                 Console.print(PlanText.lines(plan, all: false))
-                Console.print("Nothing is published. Next: entente sign \(path)")
+                Console.print("Nothing is published. Next: entente sign \(path) --key NAME")
             }
             return
         }

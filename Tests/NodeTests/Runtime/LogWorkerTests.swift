@@ -226,7 +226,7 @@ struct LogWorkerTests {
                 + String(repeating: " ", count: 1_100),
         ] {
             var log = try alliance.log(of: "sv")
-            let draft = try log.context().roster(try Roster.sample(of: "sv"))
+            let draft = log.context().roster(try Roster.sample(of: "sv"))
             let input = Array("\(Base64.encodeURL(Array(header.utf8))).\(Base64.encodeURL(draft.payload))".utf8)
             let signature = try TestAlliance.root("sv").sign(input)
             let roster = input + Array(".\(Base64.encodeURL(signature))".utf8)
