@@ -8,7 +8,8 @@ import TransparencyLog
 
 @Suite("Store: following another member's log")
 struct FollowingTests {
-    @Test("Whatever a log holds, all that is derived equals the log in memory", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    @Test(
+        "Whatever a log holds, all that is derived equals the log in memory", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func random(seed: UInt64) async throws {
         let alliance = try TestAlliance()
         var history = try RandomHistory(alliance, seed: seed)

@@ -14,7 +14,10 @@ struct OpeningTests {
             do {
                 let store = try Store(folder: folder)
                 let settings = try await store.pool.writeWithoutTransaction { db in
-                    (try Int.fetchOne(db, sql: "PRAGMA synchronous"), try String.fetchOne(db, sql: "PRAGMA journal_mode"))
+                    (
+                        try Int.fetchOne(db, sql: "PRAGMA synchronous"),
+                        try String.fetchOne(db, sql: "PRAGMA journal_mode")
+                    )
                 }
                 #expect(settings == (2, "wal"))
                 let error = #expect(throws: StoreError.self) { try Store(folder: folder) }

@@ -61,7 +61,7 @@ struct ProofTests {
             try log.publish([present, mistake])
             try await send()
             try log.publish([
-                try log.nextRoster { $0.twoOfficers = ["vasp-licences"] },
+                try log.nextRoster { $0.twoOfficers = ["vasp-licences"] }
             ])
             try await send()
             let retraction = try log.retraction(of: [(mistake, "PK-2")])

@@ -56,7 +56,6 @@ public struct RandomHistory {
         let number = Int.random(in: 0..<40, using: &random)
         let key = "PK-\(number)"
         let domains = ["a\(number % 7).example", "b\(number % 5).example"]
-        let old = licences.randomElement(using: &random)
         switch Int.random(in: 0..<12, using: &random) {
         case 0: return Array("no statement \(random.next())".utf8)
         case 1:
@@ -66,14 +65,18 @@ public struct RandomHistory {
         case 2: return try log.licence(key, by: "carla")
         case 3: return try log.context().licence(key).signed(by: TestAlliance.officer("ayesha", key: "stolen"))
         case 4: return try log.nextRoster { $0.twoOfficers = [] }
-        case 5 where old != nil: return try log.retraction(of: [old!])
-        case 6 where old != nil, 7 where old != nil:
+        case 5:
+            guard let old = licences.randomElement(using: &random) else { break }
+            return try log.retraction(of: [old])
+        case 6, 7:
+            guard let old = licences.randomElement(using: &random) else { break }
             return try keep(
                 log.licence(
-                    old!.key, "suspended", domains: Array(domains.prefix(number % 3)),
-                    supersedes: [HashValue.sha256(old!.entry)]), old!.key)
-        default: return try keep(log.licence(key, domains: Array(domains.prefix(number % 3))), key)
+                    old.key, "suspended", domains: Array(domains.prefix(number % 3)),
+                    supersedes: [HashValue.sha256(old.entry)]), old.key)
+        default: break
         }
+        return try keep(log.licence(key, domains: Array(domains.prefix(number % 3))), key)
     }
 
     private mutating func keep(_ entry: [UInt8], _ key: String) -> [UInt8] {

@@ -65,7 +65,15 @@ def eventually(condition, what, seconds=30):
         time.sleep(0.05)
 
 
-def is_one_line(done):
-    """Whether a command that failed said why in one line on standard error, and nothing that reads like a trap."""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return done.returncode not in (0, None) and done.returncode > 0 and len(lines) == 1 and lines[0].startswith("entente: ")
+def gone(what_is_left, what, seconds=30):
+    """Asks until nothing is left; fails at the deadline with what still is."""
+    left = []
+
+    def none():
+        left[:] = what_is_left()
+        return not left
+
+    try:
+        eventually(none, what, seconds)
+    except pytest.fail.Exception:
+        pytest.fail(f"after {seconds} s {what}: {left}", pytrace=False)

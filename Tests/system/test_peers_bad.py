@@ -1,6 +1,8 @@
 """A member that lies: tampered entries, false roots and leaves, heads that shrink or contradict, broken frames. The node
 counts a typed reason, shows and cosigns nothing false, and goes on with the others."""
 
+import contextlib
+import hashlib
 import struct
 
 import pytest
@@ -280,6 +282,40 @@ def test_oversized_entry(strangers, pk):
     with stranger.session(pk) as session, Counted(pk, "malformedEntry"):
         stranger.offer(pk, session, log.head(), lambda _: body)
     assert pk.log_of("m1")["entries"] == start
+    goes_on(strangers)
+
+
+# Documents
+
+def test_false_document(strangers, pk):
+    """Bytes of another digest, too many, too few: refused. The true ones are taken, from the same member."""
+    stranger = strangers.played["m1"]
+    log = stranger.log
+    work, data = "/akn/xs/act/2025/false", b"the true bytes\n" * 100
+    with stranger.session(pk) as session:
+        before = log.size
+        log.add(stranger.officer.document(work, data), ("@documents", work))
+        log.seal()
+        session.send(wire.head(log.head(), before, logs.bundle(log.entries[before:])))
+        false = [data[:-1] + b"!", data + b"more", data[:-9], data]
+        for bytes_sent in false:
+            fields = session.wait(wire.WANT_DOCUMENT, matching=lambda one: one.take(32) == hashlib.sha256(data).digest())
+            digest, offset = fields.take(32), fields.integer()
+            with Counted(pk, "wrongDocument") if bytes_sent != data else contextlib.nullcontext():
+                status, _ = wire.request(
+                    pk.port, stranger.identity, pk.folder / "tls" / "authority.pem", "POST",
+                    f"/peer/v1/document/{digest.hex()}?offset={offset}", body=bytes_sent[offset:],
+                )
+                assert status == (204 if bytes_sent == data else 400)
+            found = pk.get("/v1/documents", member="m1")["documents"]
+            assert [one["held"] for one in found if one["work"] == work] == [bytes_sent == data]
+    assert pk.request("GET", f"/v1/documents/{hashlib.sha256(data).hexdigest()}") == data
+    # And what nobody asked for is not taken.
+    status, _ = wire.request(
+        pk.port, stranger.identity, pk.folder / "tls" / "authority.pem", "POST",
+        f"/peer/v1/document/{hashlib.sha256(b'unasked').hexdigest()}?offset=0", body=b"unasked",
+    )
+    assert status == 409
     goes_on(strangers)
 
 

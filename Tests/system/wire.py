@@ -99,6 +99,7 @@ class Chunks:
 
     def __init__(self):
         self.status = None
+        self.is_whole = False
         self._buffer = b""
 
     def take(self, data):
@@ -113,7 +114,8 @@ class Chunks:
         while b"\r\n" in self._buffer and self.status == 200:
             size, _, rest = self._buffer.partition(b"\r\n")
             length = int(size, 16)
-            if not length or len(rest) < length + 2:
+            self.is_whole = not length
+            if self.is_whole or len(rest) < length + 2:
                 return body
             body += rest[:length]
             self._buffer = rest[length + 2 :]
@@ -189,6 +191,8 @@ class Session:
                     length = struct.unpack(">I", buffer[:4])[0]
                     self.frames.put((buffer[4], buffer[5 : 4 + length]))
                     buffer = buffer[4 + length :]
+                if body.is_whole:
+                    break
         except OSError:
             pass
         finally:

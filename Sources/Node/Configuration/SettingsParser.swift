@@ -80,7 +80,7 @@ struct SettingsParser {
         guard count <= NodeSettings.socketPathLimit else {
             throw bad(
                 .controlSocket,
-                "\(settings.controlSocket) has \(count) bytes, and Linux allows \(NodeSettings.socketPathLimit); "
+                "\(settings.controlSocket) has \(count) bytes, and a socket's path at most \(NodeSettings.socketPathLimit); "
                     + "set a shorter path with \(Setting.controlSocket.flag) or \(Setting.controlSocket.variable)")
         }
     }

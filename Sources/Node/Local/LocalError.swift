@@ -39,6 +39,16 @@ struct LocalError: Error, HTTPResponseError {
     }
 }
 
+/// Makes every failure an answer in JSON, a path that there is not included.
+struct LocalErrors: RouterMiddleware {
+    func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do { return try await next(request, context) } catch { throw LocalError(error) }
+    }
+}
+
 /// Answers of the local interface.
 enum LocalAnswer {
     static func json(_ value: JSONValue, status: HTTPResponse.Status = .ok) -> Response {

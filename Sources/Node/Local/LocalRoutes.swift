@@ -23,15 +23,12 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: LocalErrors())
         func get(_ path: RouterPath, _ handler: @escaping Handler) {
-            router.get(path) { request, context in
-                do { return try await handler(query(request), request, context) } catch { throw LocalError(error) }
-            }
+            router.get(path) { request, context in try await handler(query(request), request, context) }
         }
         func post(_ path: RouterPath, _ handler: @escaping @Sendable (Request) async throws -> Response) {
-            router.post(path) { request, _ in
-                do { return try await handler(request) } catch { throw LocalError(error) }
-            }
+            router.post(path) { request, _ in try await handler(request) }
         }
         get("/v1/status") { _, _, _ in LocalAnswer.json(try await status()) }
         get("/v1/peers") { _, _, _ in LocalAnswer.json(["peers": .array(try await peers())]) }

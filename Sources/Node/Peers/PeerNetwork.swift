@@ -267,12 +267,19 @@ extension PeerNetwork {
     }
 
     func push(range request: RangeRequest, to member: String) async {
-        guard let client = client(member), let answer = try? await store.answer(request) else { return }
-        _ = try? await client.post(PeerPath.pushedRange(request), body: .bytes(answer.encoded)).collect(upTo: 1_024)
+        guard let client = client(member) else { return }
+        // An empty body says that it cannot be had here, so that nobody waits in vain.
+        let answer = try? await store.answer(request)
+        _ = try? await client.post(PeerPath.pushedRange(request), body: .bytes(answer?.encoded ?? []))
+            .collect(upTo: 1_024)
     }
 
     func push(document digest: HashValue, from offset: UInt64, to member: String) async {
-        guard let client = client(member), store.documents.holds(digest) else { return }
+        guard let client = client(member) else { return }
+        guard store.documents.holds(digest) else {
+            _ = try? await client.post(PeerPath.missingDocument(digest), body: .bytes([UInt8]())).collect(upTo: 1_024)
+            return
+        }
         let body = DocumentBytes(folder: store.documents, digest: digest, offset: Int64(offset))
         _ = try? await client.post(PeerPath.document(digest, from: offset), body: .stream(body)).collect(upTo: 1_024)
     }
@@ -330,6 +337,8 @@ enum PeerPath {
     static func pushedRange(_ request: RangeRequest) -> String {
         "/peer/v1/pushed-range/\(request.origin)?request=\(request.request.number)"
     }
+
+    static func missingDocument(_ digest: HashValue) -> String { "/peer/v1/missing-document/\(digest.hex)" }
 
     static func document(_ digest: HashValue, from offset: UInt64) -> String {
         "/peer/v1/document/\(digest.hex)?offset=\(offset)"

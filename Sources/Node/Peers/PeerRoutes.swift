@@ -22,6 +22,7 @@ struct PeerRoutes: Sendable {
         router.post("/peer/v1/pushed-range/**") { request, context in try await pushedRange(request, context) }
         router.get("/peer/v1/document/{digest}") { request, context in try document(request, context) }
         router.post("/peer/v1/document/{digest}") { request, context in try await pushedDocument(request, context) }
+        router.post("/peer/v1/missing-document/{digest}") { _, context in try await missingDocument(context) }
         router.get("/logs/**") { request, context in try await log(request, context) }
         return router
     }
@@ -93,6 +94,10 @@ struct PeerRoutes: Sendable {
             throw HTTPError(.conflict, message: "this was not asked for")
         }
         let body = try await request.body.collect(upTo: RangeAnswer.maximumEncodedBytes)
+        guard body.readableBytes > 0 else {
+            await driver.failed(RequestID(number), .notFound)
+            return Response(status: .noContent)
+        }
         let answer: RangeAnswer
         do throws(Rejection) { answer = try RangeAnswer(decoding: Array(buffer: body)) } catch {
             await driver.failed(RequestID(number), .rejected(error))
@@ -138,6 +143,16 @@ struct PeerRoutes: Sendable {
             throw error
         }
         await driver.documentArrived(digest)
+        return Response(status: .noContent)
+    }
+
+    /// A peer that was asked for a document does not hold it.
+    private func missingDocument(_ context: PeerRequestContext) async throws -> Response {
+        let peer = try context.fullPeer
+        guard let digest = HashValue(hex: try context.parameters.require("digest")),
+            await driver.expects(document: digest, from: peer.memberID)
+        else { throw HTTPError(.conflict, message: "this was not asked for") }
+        await driver.documentFailed(digest, .notFound)
         return Response(status: .noContent)
     }
 

@@ -247,7 +247,10 @@ actor ReplicationDriver {
     }
 
     /// A range that a peer was to send is no range.
-    func failed(_ request: RequestID, _ failure: FetchFailure) { handle(.rangeFailed(request, failure)) }
+    func failed(_ request: RequestID, _ failure: FetchFailure) {
+        awaited[request] = nil
+        handle(.rangeFailed(request, failure))
+    }
 
     private func fetchDocument(_ digest: HashValue, size: UInt64, from id: PeerID) {
         guard let session = sessions[id] else { return handle(.documentFailed(digest, .unreachable)) }
@@ -346,6 +349,8 @@ extension ReplicationDriver {
         session.outbox.close()
         session.end()
         logger.info("disconnected", metadata: ["member": "\(session.member)"])
+        awaited = awaited.filter { $0.value.member != session.member }
+        awaitedDocuments = awaitedDocuments.filter { $0.value != session.member }
         spawn { await $0.peers.sessionEnded(session.member) }
         handle(.peerDisconnected(id))
     }

@@ -59,7 +59,7 @@ public struct NodeSetup: Sendable {
         guard socket.utf8.count <= NodeSettings.socketPathLimit else {
             throw SetupError(
                 .limit, socket,
-                "Linux allows \(NodeSettings.socketPathLimit) bytes for a socket's path, and this has "
+                "a socket's path has at most \(NodeSettings.socketPathLimit) bytes, and this has "
                     + "\(socket.utf8.count); choose a shorter folder, or another path with --control-socket")
         }
         for register in twoOfficers where !RegisterName.isValid(register) && register != ReservedMap.documents {

@@ -78,6 +78,8 @@ public struct Replication: Sendable {
                 PeerState(id: id, member: member, canFetch: canFetch, isRestricted: restricted, logs: logs.count), now)
         case .peerRestricted(let id, let isRestricted):
             if let peer = peerIndex(id) { peers[peer].isRestricted = isRestricted }
+            // What nobody could be asked for may be had now.
+            if !isRestricted { fetchDocuments(now) }
             fetchDocuments(now)
         case .peerDisconnected(let id): disconnected(id, now)
         case .message(let id, let message): received(message, from: id, now)

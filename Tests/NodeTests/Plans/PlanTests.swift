@@ -148,7 +148,8 @@ struct PlanTests {
         var drafts = PlanDrafts(member: member, alliance: alliance, now: now)
         let targets = (0..<2_345).map { number in
             Retraction.Target(
-                identity: .sha256("\(number)"), register: "agreements", key: String(repeating: "k", count: number % 900)
+                identity: .sha256("\(number)"), register: "agreements",
+                key: String(repeating: "k", count: 1 + number % 900)
             )
         }
         drafts.add(retracting: targets, reason: .enteredInError, note: nil)

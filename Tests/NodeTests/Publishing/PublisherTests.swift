@@ -29,7 +29,9 @@ struct PublisherTests {
             try await begin(node, &log)
             let name = log.member.log.name
             let before = try await node.store.log(name).size
-            let submissions = try (0..<16).map { [try log.licence("PK-\($0)"), try log.licence("PK-\($0)", "suspended")] }
+            let submissions = try (0..<16).map {
+                [try log.licence("PK-\($0)"), try log.licence("PK-\($0)", "suspended")]
+            }
             // The writer is busy until all have arrived.
             let gate = DispatchSemaphore(value: 0)
             let busy = Task {
@@ -57,7 +59,8 @@ struct PublisherTests {
             var taken: Set<UInt64> = []
             for (number, submission) in submissions.enumerated() {
                 let range = try #require(publications[number].flatMap(indexes))
-                #expect(try await node.store.entries(of: name, in: range.lowerBound..<range.upperBound + 1) == submission)
+                #expect(
+                    try await node.store.entries(of: name, in: range.lowerBound..<range.upperBound + 1) == submission)
                 taken.formUnion(range)
             }
             #expect(taken.count == 32)
@@ -104,14 +107,15 @@ struct PublisherTests {
                 Issue.record("too much was published")
                 return
             }
-            async let bad = node.publisher.submit([try log.licence("PK-1", by: "carla")])
-            async let good = node.publisher.submit([try log.licence("PK-2")])
-            guard case .refused(let refused) = try await bad else {
+            let (one, two) = (try log.licence("PK-1", by: "carla"), try log.licence("PK-2"))
+            async let bad = node.publisher.submit([one])
+            async let good = node.publisher.submit([two])
+            guard case .refused(let refused) = await bad else {
                 Issue.record("it was published")
                 return
             }
             #expect(refused.map(\.reason) == [.notPermitted])
-            #expect(indexes(try await good) != nil)
+            #expect(indexes(await good) != nil)
         }
     }
 }

@@ -55,7 +55,8 @@ struct LocalRoutesTests {
             for path in [
                 "/v1/status", "/v1/peers", "/v1/members", "/v1/context?register=vasp-licences", "/v1/registers",
                 "/v1/documents", "/v1/rows?register=vasp-licences", "/v1/rows?register=warnings&member=all",
-                "/v1/rows?register=vasp-licences/domains&key=ONE.example", "/v1/history?register=vasp-licences&key=PK-1",
+                "/v1/rows?register=vasp-licences/domains&key=ONE.example",
+                "/v1/history?register=vasp-licences&key=PK-1",
                 "/v1/entries?from=0&limit=1000", "/v1/entries?from=18446744073709551615&limit=0", "/v1/entry?index=0",
                 "/v1/receipts?index=0&wait=sv&timeout=0", "/v1/rows?register=vasp-licences&limit=0",
                 "/v1/rows?register=vasp-licences&after=nobody:x",
@@ -108,9 +109,9 @@ struct LocalRoutesTests {
                 ("/v1/receipts?register=vasp-licences&key=PK-9", 404, "unknown"),
                 ("/v1/documents/00", 400, "invalid"),
                 ("/v1/documents/\(String(repeating: "0", count: 64))", 404, "unknown"),
-                ("/v1/documents/../../etc/passwd", 404, ""),
-                ("/v1/nothing", 404, ""),
-                ("/", 404, ""),
+                ("/v1/documents/../../etc/passwd", 404, "request"),
+                ("/v1/nothing", 404, "request"),
+                ("/", 404, "request"),
             ]
             for (path, status, code) in cases {
                 let (found, body) = try await Self.get(client, path)

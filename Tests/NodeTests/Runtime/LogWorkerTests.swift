@@ -206,7 +206,8 @@ struct LogWorkerTests {
         func range(_ number: Int, bytes: Int = 10) throws -> CheckedRanges.Range {
             let entry = Array(repeating: UInt8(0x41), count: bytes)
             return CheckedRanges.Range(
-                origin: "sv", answer: try RangeAnswer(from: UInt64(number), to: UInt64(number + 1), entries: bundle([entry])),
+                origin: "sv",
+                answer: try RangeAnswer(from: UInt64(number), to: UInt64(number + 1), entries: bundle([entry])),
                 entries: [], rosterDigest: nil)
         }
         for number in 0..<100 { checked.put(try range(number)) }

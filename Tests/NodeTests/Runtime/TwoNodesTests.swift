@@ -69,7 +69,8 @@ struct TwoNodesTests {
                 for await chosen in ports { number = chosen }
                 let address = try #require(PeerAddress(host: "127.0.0.1", port: number))
                 let other = try await TestNode(
-                    "sv", alliance, folder: "\(folder)/sv", certificates: sv, configured: [TestAlliance.id("pk"): [address]])
+                    "sv", alliance, folder: "\(folder)/sv", certificates: sv,
+                    configured: [TestAlliance.id("pk"): [address]])
                 let name = log.member.log.name
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     tasks.addTask { await one.driver.run() }
