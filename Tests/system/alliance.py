@@ -38,8 +38,23 @@ def make_keys(folder, name):
     """Makes a member's first keys and those of its officers."""
     title, country, zone, role = ABOUT[name]
     entente(
-        "keys", "new", "--all", "--keys", folder, "--id", member_id(name), "--name", name, "--title", title,
-        "--country", country, "--zone", zone, "--role", role,
+        "keys",
+        "new",
+        "--all",
+        "--keys",
+        folder,
+        "--id",
+        member_id(name),
+        "--name",
+        name,
+        "--title",
+        title,
+        "--country",
+        country,
+        "--zone",
+        zone,
+        "--role",
+        role,
     )
     for officer in OFFICERS:
         entente("keys", "new", officer, "--keys", folder)
@@ -50,7 +65,7 @@ _taken = set()
 
 
 def free_port():
-    """A port that nothing listens on, outside of the range from which the system takes those of outgoing connections."""
+    """A port that nothing listens on, outside of the range from which the system takes outgoing connections'."""
     while True:
         port = random.randrange(20_000, 30_000)
         if port in _taken:
@@ -114,8 +129,19 @@ class Node:
         listen = f"{HOST}:{self.port}" if self.port else "none"
         officers = [part for officer in OFFICERS for part in ("--officer", self.keys / f"{officer}.pub")]
         entente(
-            "init", "--charter", self.alliance.charter, "--member", self.name, "--keys", self.keys, *officers,
-            "--listen", listen, "--data", self.folder, *arguments,
+            "init",
+            "--charter",
+            self.alliance.charter,
+            "--member",
+            self.name,
+            "--keys",
+            self.keys,
+            *officers,
+            "--listen",
+            listen,
+            "--data",
+            self.folder,
+            *arguments,
         )
 
     # Running
@@ -124,8 +150,12 @@ class Node:
         """Starts the process without waiting for it."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [program(), "node", "--data", self.folder, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=environment(), start_new_session=True,
+                [program(), "node", "--data", self.folder, *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(),
+                start_new_session=True,
             )
 
     def start(self, *arguments):
@@ -196,7 +226,9 @@ class Node:
         return self.folder / "control.sock"
 
     def request(self, method, path, body=None, timeout=90, **query):
-        pairs = [(key, str(one)) for key, value in query.items() for one in (value if isinstance(value, list) else [value])]
+        pairs = [
+            (key, str(one)) for key, value in query.items() for one in (value if isinstance(value, list) else [value])
+        ]
         target = f"{path}?{urllib.parse.urlencode(pairs)}" if pairs else path
         connection = SocketConnection(self.socket, timeout)
         try:
@@ -233,17 +265,24 @@ class Node:
     def receipts(self, member, index, wait, timeout=30):
         """Waits at this node until those members hold an entry."""
         deadline = Deadline(timeout)
-        eventually(lambda: self.log_of(member)["entries"] > index, f"{self.name} holds {member}'s entry {index}", timeout)
+        eventually(
+            lambda: self.log_of(member)["entries"] > index, f"{self.name} holds {member}'s entry {index}", timeout
+        )
         while True:
             answer = self.get(
-                "/v1/receipts", member=member, index=index, wait=",".join(wait),
+                "/v1/receipts",
+                member=member,
+                index=index,
+                wait=",".join(wait),
                 timeout=max(1, min(30, int(deadline.left))),
             )
             held = {holder["member"] for holder in answer["holders"] if holder["held"]}
             if set(wait) <= held:
                 return answer
             if not deadline.left:
-                pytest.fail(f"{member}'s entry {index}: not held by {set(wait) - held} within {timeout} s, as {self.name} knows")
+                pytest.fail(
+                    f"{member}'s entry {index}: not held by {set(wait) - held} within {timeout} s, as {self.name} knows"
+                )
 
     def prove(self, register, key, member, seconds=20, **query):
         """A proof file's bytes, of the newest state: once this node knows that a quorum holds it."""
@@ -286,7 +325,10 @@ class Node:
         """Publishes one entry for each key and returns the answer; its last is the state leaf."""
         signer = self.officer(officer)
         statements = self.definition(register)
-        statements += [signer.attestation(register, key, status, legalName=f"Firm {key}", competentAuthority="Test") for key in keys]
+        statements += [
+            signer.attestation(register, key, status, legalName=f"Firm {key}", competentAuthority="Test")
+            for key in keys
+        ]
         return self.submit(statements)
 
     def cli(self, *arguments, **options):
@@ -307,9 +349,7 @@ class Alliance:
         folder.mkdir(parents=True)
         self.folder = folder
         self.charter = folder / "alliance.charter"
-        self.nodes = {
-            name: Node(self, name, name not in dial_out_only, (addresses or {}).get(name)) for name in names
-        }
+        self.nodes = {name: Node(self, name, name not in dial_out_only, (addresses or {}).get(name)) for name in names}
         for name, node in self.nodes.items():
             shutil.copytree(keys[name], node.keys)
             file = node.keys / f"{name}.member"
@@ -317,7 +357,9 @@ class Alliance:
             about["addresses"] = [node.address] if node.address else []
             file.write_text(json.dumps(about))
         files = [node.keys / f"{name}.member" for name, node in self.nodes.items()]
-        entente("charter", "new", "--name", "Test alliance", "--quorum", quorum, "--out", self.charter, *files, *strangers)
+        entente(
+            "charter", "new", "--name", "Test alliance", "--quorum", quorum, "--out", self.charter, *files, *strangers
+        )
         for name, node in self.nodes.items():
             if ABOUT[name][3] == "regulator":
                 entente("charter", "sign", self.charter, "--keys", node.keys)
@@ -369,12 +411,14 @@ class Alliance:
         eventually(lambda: all(map(state, chosen)), "all nodes are connected and hold the first rosters", seconds)
 
     def converged(self, *names, seconds=30, cosigned=True):
-        """Waits until these nodes hold the same of every log, and each cosigned every other's; returns sizes by member."""
+        """Waits until these nodes hold the same of every log, and each cosigned every other's; returns the sizes."""
         chosen = [self.nodes[name] for name in names] if names else [node for node in self if node.runs]
 
         def agree():
             seen = [{log["member"]: log for log in node.status()["logs"]} for node in chosen]
-            roots = [{member: (log["entries"], log["root"], log["head"]) for member, log in logs.items()} for logs in seen]
+            roots = [
+                {member: (log["entries"], log["root"], log["head"]) for member, log in logs.items()} for logs in seen
+            ]
             if any(one != roots[0] for one in roots):
                 return None
             if cosigned:
@@ -392,6 +436,7 @@ class Alliance:
                 f"{node.name:4} holds of {log['member']:4} {log['entries']:6} {log['root'][:8]} head {log['head']:6}"
                 f" cosigned by {' '.join(sorted(holder['member'] for holder in log['heldBy']))}"
                 f"{' PROBLEM ' + log['problem'] if log['problem'] else ''}"
-                for node in chosen for log in node.status()["logs"]
+                for node in chosen
+                for log in node.status()["logs"]
             ]
             pytest.fail("\n".join([f"the nodes do not agree within {seconds} s:", *lines]), pytrace=False)

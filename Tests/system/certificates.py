@@ -11,8 +11,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from statements import load_key
 
 USAGES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
 )
 
 
@@ -29,8 +36,12 @@ def build(subject, issuer, public_key, signing_key, extensions, begins=-1, ends=
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject).issuer_name(issuer).public_key(public_key).serial_number(x509.random_serial_number())
-        .not_valid_before(now + datetime.timedelta(days=begins)).not_valid_after(now + datetime.timedelta(days=ends))
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=begins))
+        .not_valid_after(now + datetime.timedelta(days=ends))
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
@@ -68,15 +79,23 @@ class Authority:
         """A leaf for a member's id, with its key."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         extensions = [
-            (x509.SubjectAlternativeName([
-                x509.UniformResourceIdentifier(uri), x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-            ]), False),
+            (
+                x509.SubjectAlternativeName(
+                    [
+                        x509.UniformResourceIdentifier(uri),
+                        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                    ]
+                ),
+                False,
+            ),
             (key_usage(*usage), True),
             (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), False),
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
         ]
-        certificate = build(name("probe"), self.certificate.subject, key.public_key(), self.key, extensions, begins, ends)
+        certificate = build(
+            name("probe"), self.certificate.subject, key.public_key(), self.key, extensions, begins, ends
+        )
         return certificate, key
 
 

@@ -1,4 +1,4 @@
-"""Fixtures: members' keys, made once; an alliance of three regulators and an observer that runs for the whole session."""
+"""Fixtures: members' keys, made once; an alliance of three regulators and an observer for the whole session."""
 
 import concurrent.futures
 import os

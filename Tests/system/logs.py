@@ -85,6 +85,7 @@ def note(text, *lines):
 
 # Bundles
 
+
 def bundle(entries):
     return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
 
@@ -176,7 +177,9 @@ def encode_range(start, end, extension, remainder, entries):
         return struct.pack(">I", len(values)) + b"".join(values)
 
     packed = bundle(entries)
-    return struct.pack(">QQ", start, end) + hashes(extension) + hashes(remainder) + struct.pack(">I", len(packed)) + packed
+    return (
+        struct.pack(">QQ", start, end) + hashes(extension) + hashes(remainder) + struct.pack(">I", len(packed)) + packed
+    )
 
 
 def jwk(key):

@@ -34,7 +34,12 @@ def entente(*arguments, cwd=None, timeout=60, check=True, env=None, text=True, s
     """Runs a command and returns it completed."""
     command = [str(program()), *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=cwd, timeout=timeout, env=env or environment(), capture_output=True, text=text,
+        command,
+        cwd=cwd,
+        timeout=timeout,
+        env=env or environment(),
+        capture_output=True,
+        text=text,
         **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}),
     )
     if check and done.returncode != 0:

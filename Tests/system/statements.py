@@ -64,7 +64,10 @@ class Speaker:
 
     def attestation(self, register, key, status, valid_from=None, supersedes=(), **fields):
         payload = {
-            "@context": ["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/ns/credentials/undefined-terms/v2"],
+            "@context": [
+                "https://www.w3.org/ns/credentials/v2",
+                "https://www.w3.org/ns/credentials/undefined-terms/v2",
+            ],
             "type": ["VerifiableCredential"],
             "issuer": self.member,
             "alliance": base64url(self.alliance),
@@ -72,19 +75,30 @@ class Speaker:
             "validFrom": valid_from or instant(time.time() - 60),
             "credentialSubject": {
                 "id": f"urn:entente:{register}:{urllib.parse.quote(key, safe='-._~')}",
-                "register": register, "key": key, "status": status, "fields": fields,
+                "register": register,
+                "key": key,
+                "status": status,
+                "fields": fields,
             },
         }
         if supersedes:
             payload["supersedes"] = [base64url(one) for one in supersedes]
         return self.sign("attestation", payload)
 
-
     def document(self, work, data):
-        return self.sign("document", self.claims() | {
-            "work": work, "language": "en", "date": "2025-07-31", "title": "Test", "mediaType": "text/plain",
-            "size": len(data), "sha256": base64url(hashlib.sha256(data).digest()),
-        })
+        return self.sign(
+            "document",
+            self.claims()
+            | {
+                "work": work,
+                "language": "en",
+                "date": "2025-07-31",
+                "title": "Test",
+                "mediaType": "text/plain",
+                "size": len(data),
+                "sha256": base64url(hashlib.sha256(data).digest()),
+            },
+        )
 
 
 class Officer(Speaker):

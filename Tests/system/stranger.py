@@ -23,13 +23,25 @@ class Stranger:
         self.identity = Identity(folder / f"{name}-tls", leaf, key, self.authority.certificate)
         self.tls_digest = key_digest(key.public_key())
         self.file = folder / f"{name}.member"
-        self.file.write_text(json.dumps({
-            "entente-member": 1, "id": self.id, "name": name, "title": f"Stranger {name}", "country": "XS", "zone": "Etc/UTC",
-            "role": "observer", "rootKeys": [{"name": "root-1", "key": base64url(logs.public_bytes(self.root))}],
-            "rootThreshold": 1, "ca": base64url(self.authority.key_digest),
-            "log": logs.vkey(self.origin, logs.ED25519, self.log_key),
-            "replica": logs.vkey(f"{name}.alliance.example/replica", logs.COSIGNATURE, self.replica), "addresses": [],
-        }))
+        self.file.write_text(
+            json.dumps(
+                {
+                    "entente-member": 1,
+                    "id": self.id,
+                    "name": name,
+                    "title": f"Stranger {name}",
+                    "country": "XS",
+                    "zone": "Etc/UTC",
+                    "role": "observer",
+                    "rootKeys": [{"name": "root-1", "key": base64url(logs.public_bytes(self.root))}],
+                    "rootThreshold": 1,
+                    "ca": base64url(self.authority.key_digest),
+                    "log": logs.vkey(self.origin, logs.ED25519, self.log_key),
+                    "replica": logs.vkey(f"{name}.alliance.example/replica", logs.COSIGNATURE, self.replica),
+                    "addresses": [],
+                }
+            )
+        )
 
     def join(self, alliance):
         """Begins the log: the roster, and a state leaf."""
@@ -37,11 +49,17 @@ class Stranger:
         self.officer = Speaker(self.officer_key, self.id, "eve", alliance.digest)
         self.log = logs.Log(self.origin, self.log_key, alliance.digest)
         root = Speaker(self.root, self.id, "root-1", alliance.digest)
-        roster = root.sign("roster", root.claims() | {
-            "ordinal": 0, "previous": None,
-            "officers": [{"name": "eve", "key": logs.jwk(self.officer_key), "kinds": KINDS}], "twoOfficers": [],
-            "nodes": [{"name": "probe", "addresses": [], "tls": [base64url(self.tls_digest)]}],
-        })
+        roster = root.sign(
+            "roster",
+            root.claims()
+            | {
+                "ordinal": 0,
+                "previous": None,
+                "officers": [{"name": "eve", "key": logs.jwk(self.officer_key), "kinds": KINDS}],
+                "twoOfficers": [],
+                "nodes": [{"name": "probe", "addresses": [], "tls": [base64url(self.tls_digest)]}],
+            },
+        )
         self.log.add(roster, ("@rosters", "0"))
         self.log.seal()
         return self
@@ -77,20 +95,26 @@ class Stranger:
     def push(self, node, request, answer):
         """Sends a range that the node asked for; returns the status."""
         return wire.request(
-            node.port, self.identity, node.folder / "tls" / "authority.pem", "POST",
-            f"/peer/v1/pushed-range/{self.origin}?request={request}", body=answer,
+            node.port,
+            self.identity,
+            node.folder / "tls" / "authority.pem",
+            "POST",
+            f"/peer/v1/pushed-range/{self.origin}?request={request}",
+            body=answer,
         )[0]
 
     def offer(self, node, session, head, answer):
-        """Offers a head, waits until the node asks for a range of this log, and answers with what `answer` makes of where
-        it starts; returns the status of the answer, or None where the node does not ask."""
+        """Offers a head, waits until the node asks for a range of this log, and answers with what `answer` makes of
+        where it starts; returns the status that this gets."""
         session.send(wire.head(head))
         request, start = self.wanted(session)
         return self.push(node, request, answer(start))
 
     def wanted(self, session):
         """The number and the start of the range of this log that the node asks for."""
-        fields = session.wait(wire.WANT_RANGE, matching=lambda one: one.integer() and one.text() == self.origin.encode())
+        fields = session.wait(
+            wire.WANT_RANGE, matching=lambda one: one.integer() and one.text() == self.origin.encode()
+        )
         number, _, start = fields.integer(), fields.text(), fields.integer()
         return number, start
 

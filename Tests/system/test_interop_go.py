@@ -29,8 +29,16 @@ def logcheck(workspace):
     if not os.path.isdir(f"{GOPATH}/src/golang.org/x/mod/sumdb/tlog"):
         pytest.skip(f"golang.org/x/mod is not in {GOPATH}: Network/install-packages golang-golang-x-mod-dev")
     path = workspace / "logcheck"
-    environment = os.environ | {"GO111MODULE": "off", "GOPATH": GOPATH, "GOFLAGS": "", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-    done = subprocess.run(["go", "build", "-o", path, "."], cwd=SOURCE, env=environment, capture_output=True, text=True, timeout=170)
+    environment = os.environ | {
+        "GO111MODULE": "off",
+        "GOPATH": GOPATH,
+        "GOFLAGS": "",
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+    }
+    done = subprocess.run(
+        ["go", "build", "-o", path, "."], cwd=SOURCE, env=environment, capture_output=True, text=True, timeout=170
+    )
     assert done.returncode == 0, done.stderr
     return path
 
@@ -52,9 +60,23 @@ class Served:
     def run(self, *arguments, vkey=None):
         prefix = f"https://127.0.0.1:{self.node.port}/logs/{alliances.origin('pk')}"
         return subprocess.run(
-            [self.logcheck, "-prefix", prefix, "-vkey", vkey or self.vkey, "-ca", self.trusted, "-chain", self.identity.chain,
-             "-key", self.identity.key, *map(str, arguments)],
-            capture_output=True, text=True, timeout=60,
+            [
+                self.logcheck,
+                "-prefix",
+                prefix,
+                "-vkey",
+                vkey or self.vkey,
+                "-ca",
+                self.trusted,
+                "-chain",
+                self.identity.chain,
+                "-key",
+                self.identity.key,
+                *map(str, arguments),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     def checkpoint(self):

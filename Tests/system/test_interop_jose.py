@@ -17,14 +17,31 @@ from statements import base64url, from_base64url
 def attestation(alliance):
     """An attestation that the command line signed, as another member's node shows it."""
     done = alliance["pk"].cli(
-        "publish", "entry", "vasp-licences", "--key", "PK-JOSE", "--status", "authorised", "--from", "2026-01-02",
-        "--field", "legalName=Karakoram Exchange Ltd (سڪر)", "--field", "competentAuthority=Test authority",
-        "--sign-with", "ayesha", "--keys", alliance["pk"].keys, "--json",
+        "publish",
+        "entry",
+        "vasp-licences",
+        "--key",
+        "PK-JOSE",
+        "--status",
+        "authorised",
+        "--from",
+        "2026-01-02",
+        "--field",
+        "legalName=Karakoram Exchange Ltd (سڪر)",
+        "--field",
+        "competentAuthority=Test authority",
+        "--sign-with",
+        "ayesha",
+        "--keys",
+        alliance["pk"].keys,
+        "--json",
     )
     last = json.loads(done.stdout)["last"]
     alliance["imf"].receipts("pk", last, ["imf"])
     entries = json.loads(alliance["imf"].cli("entries", "--member", "pk", "--json").stdout)["entries"]
-    index = next(entry["index"] for entry in reversed(entries) if entry["kind"] == "attestation" and entry["key"] == "PK-JOSE")
+    index = next(
+        entry["index"] for entry in reversed(entries) if entry["kind"] == "attestation" and entry["key"] == "PK-JOSE"
+    )
     return alliance["imf"].get("/v1/entry", member="pk", index=index)["raw"]
 
 

@@ -1,5 +1,5 @@
-"""A member that lies: tampered entries, false roots and leaves, heads that shrink or contradict, broken frames. The node
-counts a typed reason, shows and cosigns nothing false, and goes on with the others."""
+"""A member that lies: tampered entries, false roots and leaves, heads that shrink or contradict, broken frames. The
+node counts a typed reason, shows and cosigns nothing false, and goes on with the others."""
 
 import contextlib
 import hashlib
@@ -54,7 +54,8 @@ class Counted:
         if kind is None:
             eventually(
                 lambda: self.node.rejections().get(self.reason, 0) > self.before,
-                f"{self.node.name} counts {self.reason}: {self.node.rejections()}", 10,
+                f"{self.node.name} counts {self.reason}: {self.node.rejections()}",
+                10,
             )
 
 
@@ -79,6 +80,7 @@ def holds(node, log, cosigned=True):
 
 # Frames
 
+
 def test_honest_at_first(strangers, pk):
     """What these tests play is a member that an honest node accepts: its log is held, checked and relayed."""
     stranger = strangers.played["m1"]
@@ -99,7 +101,10 @@ def test_honest_at_first(strangers, pk):
     {
         "garbage": ("oversizedFrame", b"\xff" * 64),
         "oversized": ("oversizedFrame", struct.pack(">IB", (1 << 20) + 1, wire.HEAD)),
-        "oversized-field": ("oversizedFrame", wire.frame(wire.HEAD, struct.pack(">I", 1 << 19), bytes(1 << 19), bytes(12))),
+        "oversized-field": (
+            "oversizedFrame",
+            wire.frame(wire.HEAD, struct.pack(">I", 1 << 19), bytes(1 << 19), bytes(12)),
+        ),
         "empty": ("malformedFrame", bytes(4)),
         "cut-off-field": ("malformedFrame", wire.frame(wire.DIGEST, bytes(31))),
         "left-over": ("malformedFrame", wire.frame(wire.DIGEST, bytes(33))),
@@ -107,8 +112,17 @@ def test_honest_at_first(strangers, pk):
         "text-with-controls": ("malformedFrame", wire.frame(wire.WANT_HEAD, wire.text("a\nb"))),
         "text-not-utf8": ("malformedFrame", wire.frame(wire.WANT_HEAD, wire.text(b"\xff\xfe"))),
     }.values(),
-    ids=["garbage", "oversized", "oversized-field", "empty", "cut-off-field", "left-over", "endless-list",
-         "text-with-controls", "text-not-utf8"],
+    ids=[
+        "garbage",
+        "oversized",
+        "oversized-field",
+        "empty",
+        "cut-off-field",
+        "left-over",
+        "endless-list",
+        "text-with-controls",
+        "text-not-utf8",
+    ],
 )
 def test_broken_frame_ends_the_session(strangers, pk, reason, sent):
     with Counted(pk, reason), strangers.played["m1"].session(pk) as session:
@@ -131,7 +145,9 @@ def test_unknown_frames_are_skipped(strangers, pk):
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        ("no-hello", "unexpectedMessage"), ("another-alliance", "foreignAlliance"), ("another-member", "wrongMember"),
+        ("no-hello", "unexpectedMessage"),
+        ("another-alliance", "foreignAlliance"),
+        ("another-member", "wrongMember"),
         ("version-0", "unsupportedVersion"),
     ],
 )
@@ -161,8 +177,10 @@ def test_only_one_session_of_a_member(strangers, pk):
 
 # Heads
 
+
 @pytest.mark.parametrize(
-    "reason", ["badSignature", "unknownLog", "malformedNote", "foreignCosignature", "extended"],
+    "reason",
+    ["badSignature", "unknownLog", "malformedNote", "foreignCosignature", "extended"],
 )
 def test_bad_head(strangers, pk, reason):
     """Heads that the log's key did not sign, of logs that nobody has, and notes that are none. The session goes on."""
@@ -211,6 +229,7 @@ def test_too_many_rejections_end_the_session(strangers, pk):
 
 # Ranges
 
+
 def tampered(entries):
     """The entries with one letter of the first statement's signature changed."""
     first = entries[0]
@@ -246,7 +265,7 @@ def test_tampered_entry(strangers, pk, inline):
 
 
 def test_malformed_ranges(strangers, pk):
-    """Too long an entry cannot be said; too few entries, another start, bytes left over, and what nobody asked for can."""
+    """Too few entries, another start, bytes left over or missing, and what nobody asked for."""
     stranger = strangers.played["m1"]
     log = stranger.log.copy()
     size = log.size
@@ -271,7 +290,7 @@ def test_malformed_ranges(strangers, pk):
 
 
 def test_oversized_entry(strangers, pk):
-    """An entry beyond 65,535 bytes cannot be written in a bundle; one that says it is longer than what follows is refused."""
+    """An entry beyond 65,535 bytes cannot be written in a bundle; one that is longer than what follows is refused."""
     stranger = strangers.played["m1"]
     log = stranger.log.copy()
     stranger.publish(log, "M1-NEVER")
@@ -287,6 +306,7 @@ def test_oversized_entry(strangers, pk):
 
 # Documents
 
+
 def test_false_document(strangers, pk):
     """Bytes of another digest, too many, too few: refused. The true ones are taken, from the same member."""
     stranger = strangers.played["m1"]
@@ -299,12 +319,18 @@ def test_false_document(strangers, pk):
         session.send(wire.head(log.head(), before, logs.bundle(log.entries[before:])))
         false = [data[:-1] + b"!", data + b"more", data[:-9], data]
         for bytes_sent in false:
-            fields = session.wait(wire.WANT_DOCUMENT, matching=lambda one: one.take(32) == hashlib.sha256(data).digest())
+            fields = session.wait(
+                wire.WANT_DOCUMENT, matching=lambda one: one.take(32) == hashlib.sha256(data).digest()
+            )
             digest, offset = fields.take(32), fields.integer()
             with Counted(pk, "wrongDocument") if bytes_sent != data else contextlib.nullcontext():
                 status, _ = wire.request(
-                    pk.port, stranger.identity, pk.folder / "tls" / "authority.pem", "POST",
-                    f"/peer/v1/document/{digest.hex()}?offset={offset}", body=bytes_sent[offset:],
+                    pk.port,
+                    stranger.identity,
+                    pk.folder / "tls" / "authority.pem",
+                    "POST",
+                    f"/peer/v1/document/{digest.hex()}?offset={offset}",
+                    body=bytes_sent[offset:],
                 )
                 assert status == (204 if bytes_sent == data else 400)
             found = pk.get("/v1/documents", member="m1")["documents"]
@@ -312,8 +338,12 @@ def test_false_document(strangers, pk):
     assert pk.request("GET", f"/v1/documents/{hashlib.sha256(data).hexdigest()}") == data
     # And what nobody asked for is not taken.
     status, _ = wire.request(
-        pk.port, stranger.identity, pk.folder / "tls" / "authority.pem", "POST",
-        f"/peer/v1/document/{hashlib.sha256(b'unasked').hexdigest()}?offset=0", body=b"unasked",
+        pk.port,
+        stranger.identity,
+        pk.folder / "tls" / "authority.pem",
+        "POST",
+        f"/peer/v1/document/{hashlib.sha256(b'unasked').hexdigest()}?offset=0",
+        body=b"unasked",
     )
     assert status == 409
     goes_on(strangers)
@@ -321,8 +351,9 @@ def test_false_document(strangers, pk):
 
 # A log that is false itself
 
+
 def test_head_that_cannot_extend(strangers, pk):
-    """A head of another tree, larger than what is held, with entries of that tree: nothing shows that it extends ours."""
+    """A larger head of another tree, with entries of that tree: nothing shows that it extends ours."""
     stranger = strangers.played["m3"]
     with stranger.session(pk) as session:
         branch = stranger.publish(stranger.log.copy(), "M3-FALSE", "M3-FALSE-2", "M3-FALSE-3")

@@ -24,7 +24,16 @@ def said(alliance):
     published_by(pk, "entry", "vasp-licences", "--key", "PROOF-REVOKED", "--status", "revoked", "--from", "2025-10-01")
     published_by(pk, *licence, "--key", "PROOF-ERROR")
     done = pk.cli(
-        "retract", "vasp-licences", "PROOF-ERROR", "--note", "typed twice", "--sign-with", "ayesha", "--keys", pk.keys, "--json"
+        "retract",
+        "vasp-licences",
+        "PROOF-ERROR",
+        "--note",
+        "typed twice",
+        "--sign-with",
+        "ayesha",
+        "--keys",
+        pk.keys,
+        "--json",
     )
     document = pk.folder.parent / "proven.md"
     document.write_text("# Proven\n")
@@ -48,7 +57,15 @@ class Partner:
 
     def verify(self, name, *arguments, check=None):
         done = entente(
-            "verify", name, "--charter", "alliance.charter", *arguments, cwd=self.folder, env=self.env, check=False, timeout=30
+            "verify",
+            name,
+            "--charter",
+            "alliance.charter",
+            *arguments,
+            cwd=self.folder,
+            env=self.env,
+            check=False,
+            timeout=30,
         )
         if check is not None:
             assert done.returncode == check, (done.returncode, done.stdout, done.stderr)
@@ -154,7 +171,7 @@ CLASSES = [string.ascii_lowercase, string.ascii_uppercase, string.digits, "+/=-_
 
 
 def mutations(text, count, seed):
-    """The text with one character replaced by another of its class, at places spread over it, every class among them."""
+    """The text with one character replaced by another of its class, at places spread over it."""
     chooser = random.Random(seed)
     places = {kind: [index for index, one in enumerate(text) if one in kind] for kind in CLASSES}
     for number in range(count):
@@ -179,8 +196,12 @@ def test_no_changed_character_gives_another_answer(said, partner, key):
         number, (index, text) = change
         name = partner.take(text.encode(), f"{number}.entente-proof")
         done = subprocess.run(
-            [program(), "verify", name, "--charter", "alliance.charter", "--json"], cwd=partner.folder, env=partner.env,
-            capture_output=True, text=True, timeout=60,
+            [program(), "verify", name, "--charter", "alliance.charter", "--json"],
+            cwd=partner.folder,
+            env=partner.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         around = text[max(0, index - 40) : index + 40]
         assert done.returncode in (0, 1, 2, 3), (index, done.returncode, done.stderr, around)
@@ -198,7 +219,7 @@ def test_no_changed_character_gives_another_answer(said, partner, key):
 
 
 def is_cosignature(proof, index):
-    """Whether a character belongs to a signature line: by name and key ID an unknown one is ignored, if enough remain."""
+    """Whether a character belongs to a signature line: one of an unknown name or key ID is ignored, if enough remain."""
     line = proof[proof.rfind("\\n", 0, index) : proof.find("\\n", index)]
     return "\u2014" in line
 

@@ -27,9 +27,21 @@ class Client:
     def run(self, *arguments, request=REQUEST):
         # -quiet would hide the report on the handshake; -ign_eof waits for the answer after the request has been sent.
         return subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.node.port}", "-CAfile", self.trusted, "-ign_eof",
-             *map(str, arguments)],
-            input=request, capture_output=True, text=True, timeout=30, errors="replace",
+            [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{self.node.port}",
+                "-CAfile",
+                self.trusted,
+                "-ign_eof",
+                *map(str, arguments),
+            ],
+            input=request,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            errors="replace",
         )
 
     def as_peer(self, identity, *arguments, version="-tls1_3", **options):
@@ -112,9 +124,18 @@ def cases(alliance, folder):
 
 
 NAMES = [
-    "self-signed", "self-signed-twice", "strangers-authority", "authority-of-the-same-name",
-    "stranger-under-the-real-authority", "another-members-name", "no-members-name", "expired", "not-yet-valid",
-    "wrong-usage", "issuer-is-no-authority", "no-authority",
+    "self-signed",
+    "self-signed-twice",
+    "strangers-authority",
+    "authority-of-the-same-name",
+    "stranger-under-the-real-authority",
+    "another-members-name",
+    "no-members-name",
+    "expired",
+    "not-yet-valid",
+    "wrong-usage",
+    "issuer-is-no-authority",
+    "no-authority",
 ]
 
 
@@ -149,7 +170,11 @@ def test_older_tls(client, peer, version):
     done = client.as_peer(peer, "-cipher", "ALL:@SECLEVEL=0", version=version)
     assert refused(done), done.stdout
     assert done.returncode != 0
-    assert "alert protocol version" in done.stderr or "no protocols available" in done.stderr or "unsupported protocol" in done.stderr
+    assert (
+        "alert protocol version" in done.stderr
+        or "no protocols available" in done.stderr
+        or "unsupported protocol" in done.stderr
+    )
 
 
 def test_a_key_that_is_not_the_leafs(alliance, client, peer, workspace):
@@ -199,4 +224,6 @@ def test_the_node_presents_exactly_its_leaf_and_authority(client):
     chain = done.stdout.split("Certificate chain")[1].split("Server certificate")[0]
     presented = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", chain, re.DOTALL)
     due = [client.node.folder / "tls" / "node.pem", client.trusted]
-    assert list(map(ssl.PEM_cert_to_DER_cert, presented)) == [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in due]
+    assert list(map(ssl.PEM_cert_to_DER_cert, presented)) == [
+        ssl.PEM_cert_to_DER_cert(path.read_text()) for path in due
+    ]

@@ -1,4 +1,4 @@
-"""What stands between nodes in tests: an HTTP proxy that only knows CONNECT, and a forwarder that watches handshakes."""
+"""What stands between nodes in tests: an HTTP proxy that knows CONNECT, and a forwarder that watches handshakes."""
 
 import base64
 import selectors
@@ -157,11 +157,13 @@ class ConnectProxy(Relay):
             return None, None
         if self.credentials:
             due = "basic " + base64.b64encode(self.credentials.encode()).decode()
-            given = [line.split(":", 1)[1].strip() for line in lines[1:] if line.lower().startswith("proxy-authorization:")]
+            given = [
+                line.split(":", 1)[1].strip() for line in lines[1:] if line.lower().startswith("proxy-authorization:")
+            ]
             if [one.lower() for one in given] != [due.lower()]:
                 self.refused += 1
                 near.sendall(
-                    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"test\"\r\n"
+                    b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="test"\r\n'
                     b"Content-Length: 0\r\n\r\n"
                 )
                 return None, None

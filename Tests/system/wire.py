@@ -8,8 +8,20 @@ import struct
 import threading
 
 (
-    HELLO, HEAD, SIGNATURES, DIGEST, HEADS, WANT_RANGE, WANT_DOCUMENT, WANT_HEAD, CHARTER_OFFER, WANT_CHARTER, CHARTER,
-    REFUSED, WANT_FRESH, NEIGHBOURS,
+    HELLO,
+    HEAD,
+    SIGNATURES,
+    DIGEST,
+    HEADS,
+    WANT_RANGE,
+    WANT_DOCUMENT,
+    WANT_HEAD,
+    CHARTER_OFFER,
+    WANT_CHARTER,
+    CHARTER,
+    REFUSED,
+    WANT_FRESH,
+    NEIGHBOURS,
 ) = range(1, 15)
 
 
@@ -37,6 +49,7 @@ def request(port, identity, trusted, method, path, body=None, timeout=20):
 
 # Fields
 
+
 def integer(value):
     return struct.pack(">Q", value)
 
@@ -58,8 +71,15 @@ def frame(kind, *fields):
 def hello(alliance, member, charter=None, version=1, charter_version=1):
     """Charter version 1's digest is that of the alliance."""
     return frame(
-        HELLO, integer(version), alliance, integer(charter_version), charter or alliance, text(member), text("probe"),
-        text(b""), integer(0),
+        HELLO,
+        integer(version),
+        alliance,
+        integer(charter_version),
+        charter or alliance,
+        text(member),
+        text("probe"),
+        text(b""),
+        integer(0),
     )
 
 

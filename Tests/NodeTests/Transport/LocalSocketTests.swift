@@ -96,7 +96,9 @@ import Testing
         return LocalListener(responder: router.buildResponder(), path: path, logger: quiet, onListening: onListening)
     }
 
-    private static func withLocalListener(_ path: String, _ body: @escaping @Sendable () async throws -> Void)
+    private static func withLocalListener(
+        _ path: String, _ body: @escaping @Sendable () async throws -> Void
+    )
         async throws
     {
         let listening = Signal()
