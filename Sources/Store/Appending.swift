@@ -181,7 +181,7 @@ struct Appender {
     }
 
     /// Checkpoints that wait for signatures at the most, beside the newest quorum's.
-    static let waitingCheckpoints = 64
+    static let waitingCheckpoints = 1_024
 
     static func prune(_ db: Database, _ log: Int64) throws {
         try db.execute(

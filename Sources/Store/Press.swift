@@ -165,7 +165,7 @@ struct Press {
     }
 
     /// Whether the protected header states the type of an approval.
-    private static func isApproval(_ entry: [UInt8]) -> Bool {
+    static func isApproval(_ entry: [UInt8]) -> Bool {
         guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < 1_024,
             let header = Base64.decodeURL(entry[..<end])
         else { return false }

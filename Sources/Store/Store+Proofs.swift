@@ -104,7 +104,8 @@ private struct ProofGatherer {
         while next < checkpoint.size, next < index + UInt64(LogState.batchLimit) {
             let bytes = try entry(next)
             if bytes.starts(with: StateLeaf.familyPrefix) { break }
-            if case .statement(let statement) = LogEntry(bytes), case .approval(let approved) = statement.body,
+            if Press.isApproval(bytes), case .statement(let statement) = LogEntry(bytes),
+                case .approval(let approved) = statement.body,
                 approved.contains(identity)
             {
                 found.append((next, bytes))

@@ -58,11 +58,14 @@ import TransparencyLog
         // The same again is no news, and goes nowhere.
         let again = node.take(try pk.signatures(10, by: [alliance.member("us")]), from: 3)
         #expect(again.isEmpty)
+        // Nor is a time that is hardly newer: a member cannot have one head verified, stored and passed on every second.
+        let hardly = node.take(try pk.signatures(10, by: [alliance.member("us")], time: 1009), from: 3)
+        #expect(hardly.isEmpty)
         // A newer time is.
-        let newer = node.take(try pk.signatures(10, by: [alliance.member("us")], time: 1001), from: 3)
+        let newer = node.take(try pk.signatures(10, by: [alliance.member("us")], time: 1010), from: 3)
         #expect(newer.persisted == 1)
-        #expect(node.status(ofLog: pk.owner.origin)?.cosignatures.map(\.time) == [1001])
-        #expect(node.receipts(ofLog: pk.owner.origin).map(\.time) == [1001])
+        #expect(node.status(ofLog: pk.owner.origin)?.cosignatures.map(\.time) == [1010])
+        #expect(node.receipts(ofLog: pk.owner.origin).map(\.time) == [1010])
     }
 
     @Test func cosignaturesThatComeBeforeTheirHeadAreKept() throws {

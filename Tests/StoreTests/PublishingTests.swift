@@ -1,4 +1,5 @@
 import Alliance
+import GRDB
 import Synchronization
 import TestSupport
 import Testing
@@ -170,6 +171,55 @@ struct PublishingTests {
             if case .success = result { Issue.record("GRDB does not honour cancellation any more") }
             #expect(try await store.log(try origin()).size == 0)
             try await store.publish([first])
+            try await store.expectSame(as: log)
+        }
+    }
+
+    @Test("A full disk refuses what does not fit, whole, and takes it once there is room")
+    func full() async throws {
+        try await withStore { store, alliance in
+            var log = try alliance.log()
+            try log.begin()
+            try await store.publish([Array(log.entries.dropLast())])
+            // More than the pages that are left, and no room for others.
+            let pages = try await store.pool.write { db in try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0 }
+            func limit(_ pages: Int) async throws {
+                try await store.pool.writeWithoutTransaction { db in
+                    try db.execute(sql: "PRAGMA max_page_count = \(pages)")
+                }
+            }
+            try await limit(pages + 1)
+            let licences = try (0..<40).map { try log.licence("PK-\($0)", domains: ["d\($0).example"]) }
+            for _ in 0..<2 {
+                let error = await #expect(throws: StoreError.self) { try await store.publish([licences]) }
+                #expect(error?.code == .file && error?.reason.contains("full") == true, "\(error as Any)")
+                try await store.expectSame(as: log)
+            }
+            try await limit(1_000_000)
+            try await store.publish([licences])
+            try log.publish(licences)
+            try await store.expectSame(as: log)
+        }
+    }
+
+    @Test("After an error of the database itself, the database is read anew")
+    func databaseError() async throws {
+        try await withStore { store, alliance in
+            var log = try alliance.log()
+            try log.begin()
+            try await store.publish([Array(log.entries.dropLast())])
+            let name = try origin()
+            let error = await #expect(throws: StoreError.self) {
+                try await store.write { db, writer in
+                    // As if the body had gone through, and the commit had not.
+                    writer.logs[name]?.headSize = 1_000_000
+                    try db.execute(sql: "INSERT INTO nothing VALUES (1)")
+                }
+            }
+            #expect(error?.code == .file)
+            let licence = try log.licence("PK-1")
+            try log.publish([licence])
+            try await store.publish([[licence]])
             try await store.expectSame(as: log)
         }
     }

@@ -131,6 +131,9 @@ actor PeerNetwork: PeerAccess {
 
     /// First and longest wait between two tries to reach a member, in milliseconds.
     private static let backoff: (first: Int64, most: Int64) = (200, 30_000)
+    /// Seconds that a session has to last before the next try comes at once again: a peer that ends each session as
+    /// soon as it begins is not to be dialled five times a second.
+    private static let steady: Int64 = 10
 
     /// Keeps a session with one member, unless the member keeps one with us, until cancelled.
     func dial(_ member: CharterMember) async {
@@ -140,8 +143,9 @@ actor PeerNetwork: PeerAccess {
             let isConnected = await driver?.isConnected(member.id) ?? true
             if !addresses.isEmpty, !isConnected {
                 let address = addresses[failures % addresses.count]
+                let begun = Clock.seconds
                 let wasUp = await session(with: member, at: address)
-                failures = wasUp ? 0 : failures + 1
+                failures = wasUp && Clock.seconds - begun >= Self.steady ? 0 : failures + 1
             }
             let doubled = Self.backoff.first << Int64(min(failures, 10))
             let wait = min(doubled, Self.backoff.most)
@@ -244,9 +248,13 @@ extension PeerNetwork {
         }
     }
 
-    func fetch(document digest: HashValue, size: UInt64, from member: String) async -> Result<Void, FetchFailure> {
+    // Off the actor: a document is up to 1 GiB to write, sync and hash.
+    @concurrent
+    nonisolated func fetch(
+        document digest: HashValue, size: UInt64, from member: String
+    ) async -> Result<Void, FetchFailure> {
         if store.documents.holds(digest) { return .success(()) }
-        guard let client = client(member) else { return .failure(.unreachable) }
+        guard let client = await client(member) else { return .failure(.unreachable) }
         do {
             var offset = store.documents.received(digest)
             let response = try await client.get(PeerPath.document(digest, from: UInt64(offset)))

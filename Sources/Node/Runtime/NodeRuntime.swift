@@ -62,7 +62,10 @@ public struct NodeRuntime: Sendable {
         configuration.maximumCancellationDuration = .seconds(Self.shutdown.cancelled)
         do {
             try await ServiceGroup(configuration: configuration).run()
-        } catch let error as ServiceGroupError {
+        } catch {
+            await parts.network.shutdown()
+            try? parts.store.close()
+            guard error is ServiceGroupError else { throw error }
             throw NodeError("a part of the node ended unexpectedly: \(error)")
         }
         await parts.network.shutdown()

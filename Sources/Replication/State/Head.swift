@@ -48,6 +48,13 @@ public struct ReplicaSignature: Hashable, Sendable {
     public let member: String
     /// When, by the member's word; POSIX seconds.
     public let time: UInt64
+
+    /// Seconds by which a newer time has to be newer (formats 4: at most one refresh every 10 s). Without that, a member
+    /// could sign one head for every second of its clock and have all others verify, store and pass it on.
+    static let spacing: UInt64 = 10
+
+    /// Whether a signature of that time takes this one's place.
+    func isRefreshed(by time: UInt64) -> Bool { time >= self.time && time - self.time >= Self.spacing }
     /// The signature line.
     public let line: NoteSignature
 }
@@ -59,7 +66,7 @@ extension [ReplicaSignature] {
         for signature in signatures {
             let index = firstIndex { !$0.member.precedes(signature.member) } ?? count
             if index < count && self[index].member.isExactly(signature.member) {
-                guard self[index].time < signature.time else { continue }
+                guard self[index].isRefreshed(by: signature.time) else { continue }
                 self[index] = signature
             } else {
                 insert(signature, at: index)
@@ -127,7 +134,9 @@ struct CosignatureCheck {
                     .malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
             }
             if Instant(seconds: claim.timestamp) - now > tolerance { continue }
-            if known.contains(where: { $0.member.isExactly(member.id) && $0.time >= claim.timestamp }) { continue }
+            if known.contains(where: { $0.member.isExactly(member.id) && !$0.isRefreshed(by: claim.timestamp) }) {
+                continue
+            }
             guard let time = try? CosignatureSigner.verify(line, key: key, text: text) else {
                 throw Rejection(.badSignature, origin: checkpoint.origin, "a member's cosignature does not verify")
             }
