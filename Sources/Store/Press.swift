@@ -164,9 +164,18 @@ struct Press {
         return batches
     }
 
+    /// Whether it is worth reading an entry to see if it is an approval; a header that is unusually long may be anything.
+    static func mayBeApproval(_ entry: [UInt8]) -> Bool {
+        let end = entry.firstIndex(of: UInt8(ascii: ".")) ?? entry.count
+        return end >= headerLimit || isApproval(entry)
+    }
+
+    /// Bytes of a protected header as our own signers make it.
+    private static let headerLimit = 1_024
+
     /// Whether the protected header states the type of an approval.
     static func isApproval(_ entry: [UInt8]) -> Bool {
-        guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < 1_024,
+        guard let end = entry.firstIndex(of: UInt8(ascii: ".")), end < headerLimit,
             let header = Base64.decodeURL(entry[..<end])
         else { return false }
         return (try? JSONTape(header))?.root["typ"]?.string == StatementKind.approval.type

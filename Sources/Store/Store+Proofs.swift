@@ -104,7 +104,7 @@ private struct ProofGatherer {
         while next < checkpoint.size, next < index + UInt64(LogState.batchLimit) {
             let bytes = try entry(next)
             if bytes.starts(with: StateLeaf.familyPrefix) { break }
-            if Press.isApproval(bytes), case .statement(let statement) = LogEntry(bytes),
+            if Press.mayBeApproval(bytes), case .statement(let statement) = LogEntry(bytes),
                 case .approval(let approved) = statement.body,
                 approved.contains(identity)
             {

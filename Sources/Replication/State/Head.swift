@@ -53,6 +53,10 @@ public struct ReplicaSignature: Hashable, Sendable {
     /// could sign one head for every second of its clock and have all others verify, store and pass it on.
     static let spacing: UInt64 = 10
 
+    /// Milliseconds that a refresh may be old when it comes: with ``spacing``, what bounds how many of one member and one
+    /// head can ever be news at once.
+    static let refreshAge: Int64 = 3_600_000
+
     /// Whether a signature of that time takes this one's place.
     func isRefreshed(by time: UInt64) -> Bool { time >= self.time && time - self.time >= Self.spacing }
     /// The signature line.
@@ -134,8 +138,9 @@ struct CosignatureCheck {
                     .malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
             }
             if Instant(seconds: claim.timestamp) - now > tolerance { continue }
-            if known.contains(where: { $0.member.isExactly(member.id) && !$0.isRefreshed(by: claim.timestamp) }) {
-                continue
+            if let old = known.first(where: { $0.member.isExactly(member.id) }) {
+                let isRecent = now - Instant(seconds: claim.timestamp) <= ReplicaSignature.refreshAge
+                guard old.isRefreshed(by: claim.timestamp), isRecent else { continue }
             }
             guard let time = try? CosignatureSigner.verify(line, key: key, text: text) else {
                 throw Rejection(.badSignature, origin: checkpoint.origin, "a member's cosignature does not verify")
