@@ -169,19 +169,7 @@ extension LocalRoutes {
             let names = charter.registers.map(\.name).joined(separator: ", ")
             throw LocalError(.notFound, "unknown", "there is no register \(parts[0]); the shared ones are \(names)")
         }
-        let form: Result<String, FormProblem>
-        if parts.count == 2 {
-            guard let lookup = definition.lookups.first(where: { $0.field == parts[1] }) else {
-                throw LocalError(.notFound, "unknown", "\(parts[0]) has no lookup by \(parts[1])")
-            }
-            form = lookup.form.canonicalise(key)
-        } else {
-            form = definition.keyForm.canonicalise(key)
-        }
-        switch form {
-        case .success(let canonical): return canonical
-        case .failure(let problem): throw LocalError(.badRequest, "key-form", "the key \(key) \(problem.reason)")
-        }
+        return try canonicalise(key, map, definition)
     }
 
     private func material(_ stored: StoredProof, _ question: ProofQuestion, _ register: String) throws -> ProofMaterial

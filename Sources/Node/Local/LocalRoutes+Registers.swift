@@ -112,7 +112,8 @@ extension LocalRoutes {
         return try await store.state(of: member.log.name).definitions[register]
     }
 
-    private func canonicalise(_ key: String, _ map: String, _ definition: RegisterDefinition) throws -> String {
+    /// A key of a register, or a value of one of its lookups, in its canonical form.
+    func canonicalise(_ key: String, _ map: String, _ definition: RegisterDefinition) throws -> String {
         let parts = map.split(separator: "/", maxSplits: 1).map(String.init)
         let result: Result<String, FormProblem>
         if parts.count == 2 {

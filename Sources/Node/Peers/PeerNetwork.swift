@@ -141,6 +141,8 @@ actor PeerNetwork: PeerAccess {
         while !Task.isCancelled {
             let addresses = addresses(of: member)
             let isConnected = await driver?.isConnected(member.id) ?? true
+            // Reached from the other side: once that session ends, the first try is due soon again.
+            if isConnected { failures = 0 }
             if !addresses.isEmpty, !isConnected {
                 let address = addresses[failures % addresses.count]
                 let begun = Clock.seconds

@@ -26,18 +26,9 @@ actor ReplicationDriver {
     /// Requests that a peer answers by sending to us, with the member that may.
     private var awaited: [RequestID: (member: String, origin: String)] = [:]
     private var awaitedDocuments: [HashValue: String] = [:]
-    private var recent: [RecentRejection] = []
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
     private(set) var ownLogIsLonger = false
-
-    /// A refusal as `status` shows it.
-    struct RecentRejection: Sendable {
-        let member: String
-        let reason: String
-        let detail: String
-        let time: Int64
-    }
 
     init(
         identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
@@ -197,10 +188,6 @@ actor ReplicationDriver {
                 "member": "\(member)", "reason": "\(rejection.reason.rawValue)", "log": "\(rejection.origin ?? "-")",
                 "detail": "\(rejection.detail)",
             ])
-        recent.append(
-            RecentRejection(
-                member: member, reason: rejection.reason.rawValue, detail: rejection.detail, time: Clock.seconds))
-        if recent.count > 100 { recent.removeFirst(recent.count - 100) }
     }
 
     // MARK: Fetching
@@ -372,7 +359,6 @@ extension ReplicationDriver {
 
     var logStatuses: [LogStatus] { replication.logStatuses }
     var peerStatuses: [PeerStatus] { replication.peerStatuses }
-    var rejections: [RecentRejection] { recent }
     /// Refusals since the start, by reason.
     var rejectionCounts: [(reason: Rejection.Reason, count: Int)] { replication.rejectionCounts }
 

@@ -105,8 +105,8 @@ struct TwoNodesTests {
                             $0.member == TestAlliance.id("sv")
                         }
                     }
-                    #expect(await one.driver.rejections.isEmpty)
-                    #expect(await other.driver.rejections.isEmpty)
+                    #expect(await one.driver.rejectionCounts.isEmpty)
+                    #expect(await other.driver.rejectionCounts.isEmpty)
                     tasks.cancelAll()
                 }
                 await other.network.shutdown()
