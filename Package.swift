@@ -107,7 +107,10 @@ let package = Package(
         // What several modules' tests share: an alliance with fixed keys, and a log in memory.
         .target(
             name: "TestSupport",
-            dependencies: ["Alliance", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "Alliance", "TransparencyLog", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
             path: "Tests/Support",
             swiftSettings: strict
         ),

@@ -1,6 +1,6 @@
 public import Alliance
 public import Crypto
-import Synchronization
+import NIOConcurrencyHelpers
 public import TransparencyLog
 
 /// Keys from fixed seeds: SHA-256 of a name.
@@ -8,10 +8,11 @@ public enum TestKey {
     public static func seed(_ name: String) -> [UInt8] { HashValue.sha256("entente test key \(name)").bytes }
 
     /// Made once each: without optimisation that costs as much as a signature.
-    private static let made = Mutex<[String: Curve25519.Signing.PrivateKey]>([:])
+    /// This lock, not Mutex, whose waiting the race detector can't see: tests in parallel do wait here.
+    private static let made = NIOLockedValueBox<[String: Curve25519.Signing.PrivateKey]>([:])
 
     public static func privateKey(_ name: String) -> Curve25519.Signing.PrivateKey {
-        made.withLock { made in
+        made.withLockedValue { made in
             if let key = made[name] { return key }
             guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed(name)) else {
                 preconditionFailure("32 bytes are a seed")

@@ -28,6 +28,11 @@ public final class LocalClient: Sendable {
         self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
+    // A path that throws before it comes to `shutdown()` must not end the process, as HTTPClient's deinit would.
+    deinit {
+        self.http.shutdown { _ in }
+    }
+
     /// Closes all connections and fails the requests that run.
     public func shutdown() async {
         // Shutting down twice is the only way to fail.

@@ -115,6 +115,11 @@ public final class PeerClient: Sendable {
         self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: clientConfiguration)
     }
 
+    // A path that throws before it comes to `shutdown()` must not end the process, as HTTPClient's deinit would.
+    deinit {
+        self.http.shutdown { _ in }
+    }
+
     /// Closes all connections and fails the requests that run.
     public func shutdown() async {
         // Shutting down twice is the only way to fail.
