@@ -31,6 +31,7 @@ struct EntenteCommand: AsyncParsableCommand {
                 name: "Setting up",
                 subcommands: [
                     KeysCommand.self, CharterCommand.self, InitCommand.self, NodeCommand.self, ConfigCommand.self,
+                    CertificateCommand.self,
                 ]),
             CommandGroup(
                 name: "Publishing",

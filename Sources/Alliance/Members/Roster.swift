@@ -76,20 +76,23 @@ public struct Roster: Hashable, Sendable {
     /// The registers (or `@documents`) whose statements count only with a second officer's approval.
     public var twoOfficers: [String]
     public var nodes: [RosterNode]
+    /// SHA-256 of the SubjectPublicKeyInfo of leaves that may not connect at all, though their certificates still run.
+    public var revoked: [HashValue]
 
-    /// Officers and nodes of one roster.
+    /// Officers, nodes and revoked leaves of one roster.
     public static let entryLimit = 256
 
     /// A roster.
     public init(
         ordinal: UInt64 = 0, previous: HashValue? = nil, officers: [Officer], twoOfficers: [String] = [],
-        nodes: [RosterNode]
+        nodes: [RosterNode], revoked: [HashValue] = []
     ) {
         self.ordinal = ordinal
         self.previous = previous
         self.officers = officers
         self.twoOfficers = twoOfficers
         self.nodes = nodes
+        self.revoked = revoked
     }
 
     /// The officer whose key has that name.
@@ -121,6 +124,7 @@ public struct Roster: Hashable, Sendable {
                     "tls": .array(node.tlsKeys.map { .string($0.base64url) }),
                 ]
             })
+        if !revoked.isEmpty { object["revoked"] = .array(revoked.map { .string($0.base64url) }) }
     }
 
     init(_ reader: inout JSONReader) throws(AllianceError) {
@@ -137,6 +141,10 @@ public struct Roster: Hashable, Sendable {
         nodes = []
         for (position, view) in try reader.array("nodes", most: Self.entryLimit).enumerated() {
             nodes.append(try Self.node(view, at: "nodes[\(position)]"))
+        }
+        revoked = []
+        for (position, view) in try reader.optionalArray("revoked", most: Self.entryLimit).enumerated() {
+            revoked.append(try JSONReader.digest(view, at: "revoked[\(position)]"))
         }
         guard Set(officers.map(\.name)).count == officers.count, Set(nodes.map(\.name)).count == nodes.count else {
             throw AllianceError(.badKey, "two officers, or two nodes, have one name")

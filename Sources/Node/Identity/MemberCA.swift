@@ -87,18 +87,50 @@ public struct MemberCA: Sendable {
         else {
             throw MemberCAError(.invalidName, "a member id and DNS names are plain ASCII, addresses have 4 or 16 bytes")
         }
-        let subject = try Self.subject(nodeName)
-        return try Self.encode {
+        let names: [GeneralName] =
+            [.uniformResourceIdentifier(memberURI)] + dnsNames.map { .dnsName($0) }
+            + addresses.map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) }
+        return try self.leaf(
+            publicKey: .init(publicKey), subject: try Self.subject(nodeName), names: SubjectAlternativeNames(names),
+            notBefore: notBefore, notAfter: end)
+    }
+
+    /// Issues the certificate of a node anew: the same key and names, another period. What the roster lists is the
+    /// key, so no roster has to change.
+    ///
+    /// - Parameters:
+    ///   - notBefore: seconds since 1970; the certificate starts ``backdating`` earlier.
+    ///   - notAfter: as ``issueLeaf(for:memberURI:nodeName:dnsNames:addresses:notBefore:notAfter:)``.
+    /// - Throws: ``MemberCAError`` with code `notIssuedHere` if it is no leaf of this authority, `invalidPeriod` or
+    ///   `encoding`.
+    public func renew(
+        _ leaf: PeerCertificate, notBefore: Int64, notAfter: Int64? = nil
+    ) throws(MemberCAError) -> PeerCertificate {
+        let old = leaf.certificate
+        guard self.certificate.certificate.publicKey.isValidSignature(old.signature, for: old),
+            leaf.keyDigest != self.certificate.keyDigest,
+            let names = try? old.extensions.subjectAlternativeNames, leaf.uris?.count == 1
+        else { throw MemberCAError(.notIssuedHere, "the certificate is not one that this authority issued to a node") }
+        let end = notAfter ?? min(notBefore + Self.leafLifetime, self.certificate.notAfter)
+        guard notBefore < end, end <= self.certificate.notAfter else {
+            throw MemberCAError(.invalidPeriod, "a leaf ends after it starts, and not after its authority")
+        }
+        return try self.leaf(
+            publicKey: old.publicKey, subject: old.subject, names: names, notBefore: notBefore, notAfter: end)
+    }
+
+    private func leaf(
+        publicKey: Certificate.PublicKey, subject: DistinguishedName, names: SubjectAlternativeNames,
+        notBefore: Int64, notAfter: Int64
+    ) throws(MemberCAError) -> PeerCertificate {
+        try Self.encode {
             let authority = self.certificate.certificate
-            let names: [GeneralName] =
-                [.uniformResourceIdentifier(memberURI)] + dnsNames.map { .dnsName($0) }
-                + addresses.map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) }
             return try Certificate(
                 version: .v3,
                 serialNumber: Certificate.SerialNumber(),
-                publicKey: .init(publicKey),
+                publicKey: publicKey,
                 notValidBefore: Self.date(notBefore - Self.backdating),
-                notValidAfter: Self.date(end),
+                notValidAfter: Self.date(notAfter),
                 issuer: authority.subject,
                 subject: subject,
                 signatureAlgorithm: .ecdsaWithSHA256,
@@ -106,8 +138,8 @@ public struct MemberCA: Sendable {
                     Critical(BasicConstraints.notCertificateAuthority)
                     Critical(KeyUsage(digitalSignature: true))
                     try ExtendedKeyUsage([.clientAuth, .serverAuth])
-                    SubjectAlternativeNames(names)
-                    SubjectKeyIdentifier(hash: .init(publicKey))
+                    names
+                    SubjectKeyIdentifier(hash: publicKey)
                     AuthorityKeyIdentifier(
                         keyIdentifier: try authority.extensions.subjectKeyIdentifier?.keyIdentifier)
                 },
@@ -143,7 +175,7 @@ public struct MemberCA: Sendable {
 /// Why a certificate could not be made.
 public struct MemberCAError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
-        case keyMismatch, invalidName, invalidPeriod, encoding
+        case keyMismatch, invalidName, invalidPeriod, notIssuedHere, encoding
     }
 
     public let code: Code

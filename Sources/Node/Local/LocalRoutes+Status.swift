@@ -21,7 +21,18 @@ extension LocalRoutes {
             ],
             "logs": .array(logs), "peers": .array(try await peers()),
             "documents": ["wanted": .integer(Int64(try await store.wantedDocuments(limit: 10_000).count))],
-            "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
+            "certificate": certificate, "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
+        ]
+    }
+
+    /// The node's own, as it is in use.
+    private var certificate: JSONValue {
+        let material = tls.material
+        let term = material.term
+        return [
+            "begins": Self.time(term.begins), "ends": Self.time(term.ends),
+            "key": .string(HashValue(material.leaf.keyDigest)?.hex ?? ""),
+            "warning": term.warning(at: Clock.seconds).map { .string($0.rawValue) } ?? .null,
         ]
     }
 

@@ -2,6 +2,7 @@ import Alliance
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 import Store
 import TransparencyLog
@@ -15,6 +16,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     let network: PeerNetwork
     let publisher: Publisher
     let trust: TrustStore
+    let tls: TLSIdentity
     let startedAt: Int64
 
     var charter: Charter { identity.charter.charter }
@@ -61,6 +63,8 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
             "country": .string(member.country), "zone": .string(member.zone), "role": .string(member.role.rawValue),
         ]
     }
+
+    static func timeText(_ seconds: Int64) -> Logger.MetadataValue { "\(Timestamp(seconds: seconds).text)" }
 
     static func time(_ seconds: Int64) -> JSONValue { .string(Timestamp(seconds: seconds).text) }
 

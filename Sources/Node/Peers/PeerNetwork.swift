@@ -49,7 +49,10 @@ actor PeerNetwork: PeerAccess {
             members.append(
                 PeerTrust.Member(
                     id: member.id, authorityKeyDigest: member.authority.bytes,
-                    roster: roster.map { .held(nodes: Set($0.nodes.flatMap(\.tlsKeys).map(\.bytes)), revoked: []) }
+                    roster: roster.map {
+                        .held(
+                            nodes: Set($0.nodes.flatMap(\.tlsKeys).map(\.bytes)), revoked: Set($0.revoked.map(\.bytes)))
+                    }
                         ?? .notHeld))
             if let roster {
                 rosters[member.id] = roster.nodes.flatMap(\.addresses).compactMap { PeerAddress(url: $0) }

@@ -38,6 +38,9 @@ public struct NodeRuntime: Sendable {
             .init(service: DriverService(parts: parts), successTerminationBehavior: .gracefullyShutdownGroup),
             .init(service: DialService(parts: parts), successTerminationBehavior: .gracefullyShutdownGroup),
             .init(
+                service: CertificateService(watch: parts.certificates),
+                successTerminationBehavior: .gracefullyShutdownGroup),
+            .init(
                 service: LocalListener(
                     responder: parts.localRoutes.router().buildResponder(), path: settings.controlSocket,
                     logger: logger, onListening: { await ready.one() })),
@@ -134,6 +137,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
     let driver: ReplicationDriver
     let publisher: Publisher
     let logger: Logger
+    let certificates: CertificateWatch
     let localRoutes: LocalRoutes
     let peerRoutes: PeerRoutes
 
@@ -145,7 +149,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let store = try Store(folder: settings.data)
         let identity = try Self.identity(settings, passphrase)
         try await store.install(identity.charter)
-        let tls = try Self.tls(settings, passphrase)
+        let files = try CertificateFiles(settings)
+        let tls = try TLSIdentity(try files.material(settings, passphrase))
         let trust = TrustStore()
         let configured = try Self.configured(settings, identity.charter.charter)
         let network = PeerNetwork(
@@ -166,7 +171,10 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger)
         localRoutes = LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            startedAt: Clock.seconds)
+            tls: tls, startedAt: Clock.seconds)
+        certificates = CertificateWatch(
+            settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls, trust: trust,
+            logger: logger)
         peerRoutes = PeerRoutes(store: store, driver: driver, network: network, identity: identity, logger: logger)
         self.identity = identity
         self.store = store
@@ -218,24 +226,6 @@ struct NodeParts: Sendable, CustomStringConvertible {
         return try NodeIdentity(
             charter: charter, member: member, nodeName: settings.node,
             logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
-    }
-
-    private static func tls(_ settings: NodeSettings, _ passphrase: Passphrase) throws -> TLSIdentity {
-        guard case .p256(let key) = try KeyFile.open(settings.nodeKeyPath, kind: .node, passphrase: passphrase) else {
-            throw NodeError("\(settings.nodeKeyPath) is no P-256 key")
-        }
-        func certificate(_ path: String) throws -> PeerCertificate {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw NodeError("\(path) cannot be read")
-            }
-            do { return try PeerCertificate(pem: String(decoding: data, as: UTF8.self)) } catch {
-                throw NodeError("\(path) is no certificate in PEM: \(error)")
-            }
-        }
-        return try TLSIdentity(
-            TLSIdentity.Material(
-                leaf: try certificate(settings.certificatePath), authority: try certificate(settings.authorityPath),
-                privateKey: key))
     }
 
     private static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {

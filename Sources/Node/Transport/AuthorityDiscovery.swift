@@ -42,11 +42,27 @@ struct AuthorityDiscovery {
             learned.fail(error)
         }
         defer { channel.close(promise: nil) }
-        return try await withTaskCancellationHandler {
-            try await learned.futureResult.get()
-        } onCancel: {
-            learned.fail(CancellationError())
+        do {
+            return try await withTaskCancellationHandler {
+                try await learned.futureResult.get()
+            } onCancel: {
+                learned.fail(CancellationError())
+            }
+        } catch let error as NIOSSLError {
+            throw self.counted(error)
         }
+    }
+
+    /// A handshake that BoringSSL ended before the certificates were looked at.
+    private func counted(_ error: NIOSSLError) -> any Error {
+        guard case .handshakeFailed = error else { return error }
+        let rejection = PeerRejection(handshakeError: error)
+        // What has no name of its own is told in BoringSSL's words.
+        if rejection == .handshakeFailed {
+            self.trust.count(rejection)
+            return error
+        }
+        return self.rejected(rejection)
     }
 
     private func tunnel(_ channel: any Channel, proxy: PeerProxy, timeout: TimeAmount) async throws {

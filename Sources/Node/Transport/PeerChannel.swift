@@ -203,7 +203,7 @@ final class PeerHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if self.connection == nil {
-            let rejection = Self.rejection(for: error)
+            let rejection = PeerRejection(handshakeError: error)
             self.logger.debug(
                 "a peer's handshake failed", metadata: ["reason": "\(rejection.rawValue)", "error": "\(error)"])
             self.handshake.reject(rejection)
@@ -211,14 +211,22 @@ final class PeerHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler
         }
         context.fireErrorCaught(error)
     }
+}
 
-    /// BoringSSL names its errors only in their text; a test holds each of these to what it says.
-    private static func rejection(for error: any Error) -> PeerRejection {
+extension PeerRejection {
+    /// Why BoringSSL ended a handshake, on either side. It names its errors only in their text; a test holds each of
+    /// these to what it says.
+    init(handshakeError error: any Error) {
         let text = String(describing: error)
-        if text.contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") { return .none }
-        if text.contains("UNSUPPORTED_PROTOCOL") || text.contains("PROTOCOL_VERSION") { return .protocolVersion }
-        // BoringSSL looks at a leaf's key usage before we do.
-        if text.contains("KEY_USAGE_BIT_INCORRECT") { return .wrongUsage }
-        return .handshakeFailed
+        if text.contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") {
+            self = .none
+        } else if text.contains("UNSUPPORTED_PROTOCOL") || text.contains("PROTOCOL_VERSION") {
+            self = .protocolVersion
+        } else if text.contains("KEY_USAGE_BIT_INCORRECT") {
+            // BoringSSL looks at a leaf's key usage before we do.
+            self = .wrongUsage
+        } else {
+            self = .handshakeFailed
+        }
     }
 }

@@ -147,9 +147,15 @@ public final class PeerClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields, body: PeerRequestBody
     ) async throws(PeerClientError) -> PeerResponse {
         guard HTTPPath.isValid(path) else { throw self.error(.invalidRequest, "'\(path)' is not a path") }
+        let tls: TLSConfiguration
+        do {
+            tls = try await self.tlsConfiguration()
+        } catch {
+            throw PeerClientError.from(error, memberID: self.memberID, address: self.address.description)
+        }
         do {
             var request = HTTPClientRequest(url: "https://\(self.address)\(path)")
-            request.tlsConfiguration = try await self.tlsConfiguration()
+            request.tlsConfiguration = tls
             request.method = HTTPMethod(rawValue: method.rawValue)
             for field in headers { request.headers.add(name: field.name.rawName, value: field.value) }
             request.body = body.base
@@ -158,10 +164,28 @@ public final class PeerClient: Sendable {
             return PeerResponse(response, memberID: self.memberID, address: self.address.description)
         } catch {
             let error = PeerClientError.from(error, memberID: self.memberID, address: self.address.description)
+            guard error.code == .wrongPeer else { throw error }
             // The member may have renewed its CA's certificate: learn it again next time.
-            if error.code == .wrongPeer { self.prepared.value = nil }
-            throw error
+            self.prepared.value = nil
+            throw error.rejection == nil ? await self.explained(error) : error
         }
+    }
+
+    /// BoringSSL says only that it does not trust a chain. A handshake of our own finds out why, and counts it.
+    private func explained(_ error: PeerClientError) async -> PeerClientError {
+        do {
+            _ = try await self.discovery.run()
+            return error
+        } catch let reason {
+            let found = PeerClientError.from(reason, memberID: self.memberID, address: self.address.description)
+            return found.rejection == nil ? error : found
+        }
+    }
+
+    private var discovery: AuthorityDiscovery {
+        AuthorityDiscovery(
+            memberID: self.memberID, address: self.address, identity: self.identity, trust: self.trust,
+            configuration: self.configuration)
     }
 
     /// The configuration for the authority that the charter names now and for our newest certificate.
@@ -178,10 +202,7 @@ public final class PeerClient: Sendable {
             if let certificate = known?.authority ?? self.given, certificate.keyDigest == member.authorityKeyDigest {
                 certificate
             } else {
-                try await AuthorityDiscovery(
-                    memberID: self.memberID, address: self.address, identity: self.identity, trust: self.trust,
-                    configuration: self.configuration
-                ).run()
+                try await self.discovery.run()
             }
         let configuration = try self.identity.clientConfiguration(trusting: authority)
         self.prepared.value = .init(authority: authority, generation: generation, configuration: configuration)

@@ -28,6 +28,13 @@ public final class TLSIdentity: Sendable {
             self.authority = authority
             self.privateKey = privateKey
         }
+
+        /// The same private key with other certificates.
+        ///
+        /// - Throws: as ``init(leaf:authority:privateKey:)``.
+        public func renewed(leaf: PeerCertificate, authority: PeerCertificate) throws(TransportError) -> Material {
+            try Material(leaf: leaf, authority: authority, privateKey: self.privateKey)
+        }
     }
 
     private struct State {

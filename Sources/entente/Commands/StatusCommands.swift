@@ -97,6 +97,16 @@ struct StatusCommand: AsyncParsableCommand {
             if let problem = log["problem"]?.string { lines.append("\(log.text("title")): \(problem)") }
         }
         lines += PeerText.lines(status.list("peers"), clock: node.clock())
+        if let certificate = status["certificate"], let warning = certificate["warning"]?.string {
+            let ends = certificate.time("ends").map { node.clock().text($0) } ?? "?"
+            let what =
+                switch warning {
+                case "ended": "ended on \(ends), and no peer accepts it"
+                case "notYetValid": "is not valid yet; is the clock right?"
+                default: "ends on \(ends)"
+                }
+            lines.append("This node's certificate \(what). Renew it with entente certificate renew.")
+        }
         let wanted = status["documents"]?.number("wanted") ?? 0
         if wanted > 0 { lines.append("\(count(Int(wanted), "document")) on the way.") }
         for rejection in status.list("rejections") {

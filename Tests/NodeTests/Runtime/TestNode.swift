@@ -14,6 +14,7 @@ struct TestNode: Sendable {
     let identity: NodeIdentity
     let store: Store
     let trust: TrustStore
+    let tls: TLSIdentity
     let network: PeerNetwork
     let driver: ReplicationDriver
     let publisher: Publisher
@@ -29,8 +30,9 @@ struct TestNode: Sendable {
             logSigner: try TestAlliance.noteSigner(name), replicaSigner: try TestAlliance.cosigner(name))
         try await store.install(alliance.charter)
         trust = TrustStore()
+        tls = try TLSIdentity(certificates.material)
         network = PeerNetwork(
-            identity: identity, store: store, tls: try TLSIdentity(certificates.material), trust: trust,
+            identity: identity, store: store, tls: tls, trust: trust,
             configuration: try PeerClientConfiguration(), configured: configured, logger: quiet)
         let snapshots = try await store.logs().map {
             LogSnapshot(origin: $0.origin, size: $0.size, root: $0.frontier.root, head: $0.head ?? [])
@@ -50,7 +52,7 @@ struct TestNode: Sendable {
     var localRoutes: LocalRoutes {
         LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            startedAt: 0)
+            tls: tls, startedAt: 0)
     }
 
     var peerRoutes: PeerRoutes {

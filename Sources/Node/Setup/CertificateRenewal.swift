@@ -1,0 +1,43 @@
+import Crypto
+import TransparencyLog
+
+/// Issues a node's certificate anew, with the authority's key, which is kept offline.
+public enum CertificateRenewal {
+    /// Days that a certificate may be issued for.
+    public static let days = 1...90
+
+    /// The certificate as it is to be put in place: the same key and names, valid from now.
+    ///
+    /// - Parameters:
+    ///   - old: the certificate to renew, which need not be valid any more.
+    ///   - days: how long it is valid, at most until the authority's own end.
+    ///   - now: seconds since 1970.
+    /// - Throws: ``SetupError``, ``MemberCAError`` and errors of keys.
+    public static func renew(
+        _ old: PeerCertificate, keys: KeyFolder, passphrase: Passphrase, days: Int, now: Int64
+    ) throws -> PeerCertificate {
+        guard Self.days.contains(days) else {
+            throw SetupError(
+                .badValue, "--days \(days)", "must be from \(Self.days.lowerBound) to \(Self.days.upperBound)")
+        }
+        let certificate = try read("\(keys.path)/\(MemberSetup.authorityCertificate)")
+        guard
+            case .p256(let key) = try keys.open(MemberSetup.authorityKey, kind: .authority, passphrase: passphrase)
+        else { throw SetupError(.mismatch, keys.path, "the key of the authority must be a P-256 key") }
+        let authority = try MemberCA(certificate: certificate, privateKey: key)
+        let end = min(now + Int64(days) * 86_400, certificate.notAfter)
+        return try authority.renew(old, notBefore: now, notAfter: end)
+    }
+
+    /// Reads a certificate in PEM.
+    ///
+    /// - Throws: ``SetupError``.
+    public static func read(_ path: String) throws(SetupError) -> PeerCertificate {
+        let bytes = try PlainFile.read(path, limit: PeerCertificate.maximumByteCount * 2)
+        do {
+            return try PeerCertificate(pem: String(decoding: bytes, as: UTF8.self))
+        } catch {
+            throw SetupError(.malformed, path, "is no certificate in PEM")
+        }
+    }
+}
