@@ -3,6 +3,7 @@
 import concurrent.futures
 import http.client
 import json
+import os
 import random
 import shutil
 import signal
@@ -12,7 +13,7 @@ import urllib.parse
 
 import pytest
 
-from program import Deadline, entente, environment, eventually, program
+from program import PASSPHRASE, Deadline, entente, environment, eventually, program
 from statements import Officer
 
 MEMBERS = ("pk", "sv", "us", "imf")
@@ -58,6 +59,22 @@ def make_keys(folder, name):
     )
     for officer in OFFICERS:
         entente("keys", "new", officer, "--keys", folder)
+    return folder
+
+
+def cheap_keys(source, folder):
+    """A copy of a member's keys whose scrypt costs next to nothing, for tests that start nodes again and again."""
+    shutil.copytree(source, folder)
+    for path in folder.glob("*.key"):
+        made = path.with_suffix(".new")
+        subprocess.run(
+            ["openssl", "pkcs8", "-topk8", "-scrypt", "-scrypt_N", "1024", "-scrypt_r", "8", "-scrypt_p", "1"]
+            + ["-in", path, "-out", made, "-passin", "env:PASS", "-passout", "env:PASS"],
+            check=True,
+            env=os.environ | {"PASS": PASSPHRASE},
+        )
+        made.chmod(0o600)
+        made.replace(path)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import subprocess
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,9 @@ USAGES = (
     "encipher_only",
     "decipher_only",
 )
+
+
+BOTH = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
 def name(text):
@@ -75,7 +79,16 @@ class Authority:
         """SHA-256 of the SubjectPublicKeyInfo, as charters state it."""
         return key_digest(self.key.public_key())
 
-    def leaf(self, uri, begins=-1, ends=30, usage=("digital_signature",), key=None):
+    def again(self, ca=True):
+        """Another certificate of the same key and name, perhaps of no authority."""
+        extensions = [
+            (x509.BasicConstraints(ca=ca, path_length=0 if ca else None), True),
+            (key_usage("key_cert_sign"), True),
+        ]
+        subject = self.certificate.subject
+        return Authority(build(subject, subject, self.key.public_key(), self.key, extensions, ends=3650), self.key)
+
+    def leaf(self, uri, begins=-1, ends=30, usage=("digital_signature",), key=None, purposes=BOTH):
         """A leaf for a member's id, with its key."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         extensions = [
@@ -89,7 +102,7 @@ class Authority:
                 False,
             ),
             (key_usage(*usage), True),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), False),
+            (x509.ExtendedKeyUsage(purposes), False),
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False),
         ]
@@ -105,6 +118,12 @@ def key_digest(public_key):
     return digest.finalize()
 
 
+def pem_of(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def self_signed(uri):
     """A leaf that nobody else signed."""
     authority = Authority.new("probe")
@@ -114,20 +133,16 @@ def self_signed(uri):
 class Identity:
     """Files that a TLS client presents: a leaf and its authority in one PEM, and the key."""
 
-    def __init__(self, folder, leaf, key, authority=None):
+    def __init__(self, folder, leaf, key, *authorities):
         folder.mkdir(parents=True, exist_ok=True)
         self.leaf, self.chain, self.key = folder / "leaf.pem", folder / "chain.pem", folder / "key.pem"
         pem = leaf.public_bytes(serialization.Encoding.PEM)
-        above = authority.public_bytes(serialization.Encoding.PEM) if authority else b""
+        above = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in authorities if one)
         self.leaf.write_bytes(pem)
         self.chain.write_bytes(pem + above)
         self.authority = folder / "authority.pem"
         self.authority.write_bytes(above)
-        self.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        self.key.write_bytes(pem_of(key))
 
     @classmethod
     def member(cls, folder, node):
@@ -135,3 +150,27 @@ class Identity:
         authority = Authority.of(node.keys)
         leaf, key = authority.leaf(f"did:web:{node.name}.alliance.example")
         return cls(folder, leaf, key, authority.certificate)
+
+    @classmethod
+    def rsa(cls, folder, uri, authority, bits):
+        """A leaf with an RSA key of that size. It has several primes, only to have the key within a second; that is why
+        openssl makes it."""
+        folder.mkdir(parents=True)
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder)
+
+        (folder / "authority.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+        (folder / "authority.key").write_bytes(pem_of(authority.key))
+        (folder / "extensions").write_text(
+            f"subjectAltName=URI:{uri}\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth,serverAuth\n"
+        )
+        openssl("genrsa", "-primes", "5", "-out", "key.pem", bits)
+        openssl("req", "-new", "-key", "key.pem", "-subj", "/CN=probe", "-out", "request")
+        sign = ("x509", "-req", "-in", "request", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial")
+        openssl(*sign, "-extfile", "extensions", "-out", "leaf.pem")
+        made = cls.__new__(cls)
+        made.leaf, made.chain, made.key = folder / "leaf.pem", folder / "chain.pem", folder / "key.pem"
+        made.authority = folder / "authority.pem"
+        made.chain.write_bytes(made.leaf.read_bytes() + made.authority.read_bytes())
+        return made

@@ -35,6 +35,12 @@ def member_keys(workspace):
 
 
 @pytest.fixture(scope="session")
+def cheap_keys(workspace, member_keys):
+    """The same keys, cheap to unlock."""
+    return {name: alliances.cheap_keys(member_keys[name], workspace / "cheap" / name) for name in alliances.MEMBERS}
+
+
+@pytest.fixture(scope="session")
 def alliance(workspace, member_keys):
     """Pakistan, El Salvador, United States and the IMF as an observer, all running and connected."""
     made = alliances.Alliance(workspace / "main", member_keys, alliances.MEMBERS)

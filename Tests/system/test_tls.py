@@ -1,5 +1,4 @@
-"""Who may connect: openssl's own client against a running node. What counts is that a stranger gets not one byte of
-an answer; in TLS 1.3 a client may believe for a moment that its handshake has succeeded."""
+"""TLS as openssl's own client sees it on a running node. Who is refused with which certificates: test_certificates.py."""
 
 import re
 import socket
@@ -10,7 +9,7 @@ import pytest
 
 import wire
 from alliance import member_id, origin
-from certificates import Authority, Identity, self_signed
+from certificates import Identity
 from program import eventually
 from tunnel import Forwarder
 
@@ -95,74 +94,9 @@ def test_nodes_among_themselves_take_the_hybrid_group(alliance):
             alliance.connected()
 
 
-def cases(alliance, folder):
-    """What strangers present, and the reason that the node counts."""
-    us = Authority.of(alliance["us"].keys)
-    stranger = Authority.new("stranger")
-    good = member_id("us")
-
-    def of(case, made, authority):
-        return Identity(folder / case, *made, authority)
-
-    rsa_like = us.leaf(good, usage=("key_cert_sign",))
-    # A leaf that claims to be an authority itself, and issues another leaf.
-    middle = Authority(*us.leaf(good))
-    yield "self-signed", of("self-signed", self_signed(good), None), "chainLength"
-    made = self_signed(good)
-    yield "self-signed-twice", of("self-signed-twice", made, made[0]), "unknownAuthority"
-    yield "strangers-authority", of("stranger", stranger.leaf(good), stranger.certificate), "unknownAuthority"
-    copied = Authority.new("entente us")
-    yield "authority-of-the-same-name", of("copied", copied.leaf(good), copied.certificate), "unknownAuthority"
-    yield "stranger-under-the-real-authority", of("forged", stranger.leaf(good), us.certificate), "badSignature"
-    yield "another-members-name", of("name", us.leaf(member_id("sv")), us.certificate), "nameMismatch"
-    yield "no-members-name", of("nobody", us.leaf("did:web:nobody.example"), us.certificate), "nameMismatch"
-    yield "expired", of("expired", us.leaf(good, begins=-30, ends=-1), us.certificate), "expired"
-    yield "not-yet-valid", of("early", us.leaf(good, begins=1), us.certificate), "notYetValid"
-    yield "wrong-usage", of("usage", rsa_like, us.certificate), "wrongUsage"
-    yield "issuer-is-no-authority", of("middle", middle.leaf(good), middle.certificate), "unknownAuthority"
-    yield "no-authority", of("alone", us.leaf(good), None), "chainLength"
-
-
-NAMES = [
-    "self-signed",
-    "self-signed-twice",
-    "strangers-authority",
-    "authority-of-the-same-name",
-    "stranger-under-the-real-authority",
-    "another-members-name",
-    "no-members-name",
-    "expired",
-    "not-yet-valid",
-    "wrong-usage",
-    "issuer-is-no-authority",
-    "no-authority",
-]
-
-
-@pytest.fixture(scope="module")
-def strangers(alliance, workspace):
-    return {case: (identity, reason) for case, identity, reason in cases(alliance, workspace / "strangers")}
-
-
 def refused(done):
     """Whether the node closed, with an alert or without, and nothing of an answer came."""
     return "HTTP/1.1" not in done.stdout and origin("pk") not in done.stdout
-
-
-@pytest.mark.parametrize("case", NAMES)
-def test_stranger_is_refused(client, strangers, case):
-    identity, reason = strangers[case]
-    before = client.node.rejections().get(reason, 0)
-    done = client.as_peer(identity)
-    assert refused(done), done.stdout
-    eventually(lambda: client.node.rejections().get(reason, 0) == before + 1, f"the node counts {reason}", 5)
-
-
-def test_no_certificate(client):
-    before = client.node.rejections().get("none", 0)
-    done = client.run("-tls1_3")
-    assert refused(done), done.stdout
-    eventually(lambda: client.node.rejections().get("none", 0) == before + 1, "the node counts it", 5)
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_1"])

@@ -30,10 +30,8 @@ public struct CertificateTerm: Sendable, Hashable {
 }
 
 extension TLSIdentity.Material {
-    /// When leaf and authority are both valid.
+    /// From the leaf's beginning to the end of leaf or authority, whichever is first.
     var term: CertificateTerm {
-        CertificateTerm(
-            begins: max(self.leaf.notBefore, self.authority.notBefore),
-            ends: min(self.leaf.notAfter, self.authority.notAfter))
+        CertificateTerm(begins: self.leaf.notBefore, ends: min(self.leaf.notAfter, self.authority.notAfter))
     }
 }

@@ -84,9 +84,10 @@ actor CertificateWatch {
             self.used = files
             self.refused = nil
             self.warned = nil
+            let key = HashValue(material.leaf.keyDigest)?.hex ?? ""
             self.logger.notice(
                 "a new certificate is in use",
-                metadata: ["until": LocalRoutes.timeText(material.term.ends), "key": "\(HashValue(material.leaf.keyDigest)?.hex ?? "")"])
+                metadata: ["until": LocalRoutes.timeText(material.term.ends), "key": "\(key)"])
             return .replaced
         } catch {
             self.refused = files

@@ -173,8 +173,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
             tls: tls, startedAt: Clock.seconds)
         certificates = CertificateWatch(
-            settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls, trust: trust,
-            logger: logger)
+            settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls,
+            trust: trust, logger: logger)
         peerRoutes = PeerRoutes(store: store, driver: driver, network: network, identity: identity, logger: logger)
         self.identity = identity
         self.store = store

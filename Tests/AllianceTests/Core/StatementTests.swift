@@ -26,6 +26,7 @@ struct StatementTests {
                 tlsKeys: [HashValue.sha256("a"), HashValue.sha256("b")]))
         roster.ordinal = 3
         roster.previous = HashValue.sha256("before")
+        roster.revoked = [HashValue.sha256("stolen")]
         let draft = context.roster(roster)
         let one = try Statement(parsing: draft.signed(by: TestAlliance.root("pk")))
         guard case .roster(let read) = one.body else { throw AllianceError(.malformed, "no roster") }
