@@ -125,7 +125,7 @@ class Harness:
 
     # Load
 
-    def _statement(self, name):
+    def statement(self, name):
         with self._lock:
             self._number += 1
             number = self._number
@@ -137,7 +137,7 @@ class Harness:
         """Publishes one statement after the other until told to stop, or until the node is gone."""
         node = self.alliance[name]
         while not stop.is_set():
-            statement = self._statement(name)
+            statement = self.statement(name)
             try:
                 answer = node.submit([statement], timeout=30)
             except (OSError, ValueError, http.client.HTTPException):
@@ -280,13 +280,13 @@ class Harness:
             self.alliance[name].launch()
         for name in victims:
             self.alliance[name].answers()
-            self._check(name)
-        self._check_acknowledged()
+            self.check(name)
+        self.check_acknowledged()
         if settle:
             self._settled()
         return before
 
-    def _check(self, name):
+    def check(self, name):
         """What a node holds is on the chain that everybody saw, and not less than before."""
         for log in self.alliance[name].status()["logs"]:
             member, size, root = log["member"], log["entries"], base64.b64decode(log["root"])
@@ -310,11 +310,11 @@ class Harness:
         if int(size) <= chain.size:
             assert chain.roots[int(size)] == base64.b64decode(root), f"a fork: {name} has another head of {member}'s log"
 
-    def _check_acknowledged(self):
-        for name in PUBLISHERS:
+    def check_acknowledged(self, *names):
+        for name in names or PUBLISHERS:
             chain, entries, heads = self.chains[name], self.acknowledged[name], self.heads[name]
             if max((index for index, _ in entries), default=-1) >= chain.size:
-                self._check(name)
+                self.check(name)
             for index, entry in entries:
                 assert index < chain.size, f"{name} acknowledged entry {index}, and it is lost"
                 assert chain.hashes[index] == logs.leaf_hash(entry), f"{name}'s entry {index} is another one"
@@ -336,7 +336,7 @@ class Harness:
         gone(differing, f"the nodes differ (seed {self.seed}, {self.kills} kills)", CATCH_UP)
         self.slowest = max(self.slowest, time.monotonic() - began)
         for name in NODES:
-            self._check(name)
+            self.check(name)
             rejections = self.alliance[name].rejections()
             assert not rejections.keys() & {"contradictoryHead", "inconsistentHead", "wrongRoot"}, (name, rejections)
 
@@ -346,7 +346,8 @@ class Harness:
             node.process.kill()
         for name in NODES:
             self._kill(name)
-        for node in self.alliance:
+        has_fsck = entente("fsck", "--help", check=False).returncode == 0
+        for node in self.alliance if has_fsck else ():
             done = entente("fsck", "--data", node.folder, check=False, timeout=300)
             assert done.returncode == 0, f"fsck of {node.name} (seed {self.seed}):\n{done.stdout}{done.stderr}"
             self.fscks += 1

@@ -11,6 +11,7 @@ import pytest
 
 import crashes
 from alliance import Alliance
+from program import eventually
 
 KILLS = 100
 RUNS = 10 if os.environ.get("ENTENTE_TEST_SIZE") == "long" else 1
@@ -32,5 +33,43 @@ def test_kills_lose_nothing(workspace, cheap_keys, run):
             harness.round()
         harness.fsck()
         print(harness.summary())
+    finally:
+        made.stop()
+
+
+def test_a_loss_is_noticed(workspace, cheap_keys):
+    """That the harness finds what it looks for: a folder of some entries ago is a loss, other entries are a fork."""
+    made = Alliance(workspace / "noticed", cheap_keys, crashes.NODES)
+    pk, made_of = made["pk"], "entente.sqlite"
+    pk.start()
+    try:
+        harness = crashes.Harness(made.folder, made, 0)
+        pk.publish("BEFORE")
+        status, _ = pk.end()
+        assert status == 0
+        old = (pk.folder / made_of).read_bytes()
+        pk.start()
+        with harness.publishing("pk"):
+            eventually(lambda: len(harness.acknowledged["pk"]) > 5, "entries are acknowledged")
+        harness.check("pk")
+        harness.check_acknowledged("pk")
+        index, statement = pk.submit([harness.statement("pk")])["first"], b"another"
+        harness.acknowledged["pk"].append((index, statement))
+        with pytest.raises(AssertionError, match="is another one"):
+            harness.check_acknowledged("pk")
+        pk.kill()
+        for path in pk.folder.glob(f"{made_of}*"):
+            path.unlink()
+        (pk.folder / made_of).write_bytes(old)
+        pk.start()
+        with pytest.raises(AssertionError, match="lost entries"):
+            harness.check("pk")
+        harness.held.clear()
+        with pytest.raises(AssertionError, match="went back"):
+            harness.check("pk")
+        while pk.log_of("pk")["entries"] < harness.chains["pk"].size:
+            pk.publish(f"AFTER-{pk.log_of('pk')['entries']}")
+        with pytest.raises(AssertionError, match="a fork"):
+            harness.check("pk")
     finally:
         made.stop()
