@@ -120,7 +120,9 @@ class Harness:
         self._lock = threading.Lock()
         self._number = 0
         self.kills = self.checked = self.imported = self.fscks = 0
-        self.slowest = 0.0
+        # Seconds until all held the same again, and after which kind of round.
+        self.slowest = (0.0, "")
+        self._kind = ""
         self.kinds = dict.fromkeys(KINDS, 0)
 
     # Load
@@ -174,6 +176,7 @@ class Harness:
     def round(self):
         kind = self.random.choices(list(KINDS), KINDS.values())[0]
         self.kinds[kind] += 1
+        self._kind = kind
         {
             "publish": self._kill_while_publishing,
             "import": self._kill_while_importing,
@@ -334,7 +337,7 @@ class Harness:
             return [] if all(one == seen[0] for one in seen) else seen
 
         gone(differing, f"the nodes differ (seed {self.seed}, {self.kills} kills)", CATCH_UP)
-        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.slowest = max(self.slowest, (time.monotonic() - began, self._kind))
         for name in NODES:
             self.check(name)
             rejections = self.alliance[name].rejections()
@@ -358,5 +361,5 @@ class Harness:
         return (
             f"seed {self.seed}: {self.kills} kills ({', '.join(f'{k} {n}' for k, n in self.kinds.items())}), "
             f"{self.checked} acknowledged publications and {self.imported} imported rows, 0 lost, 0 forks, "
-            f"{self.fscks} fscks clean, slowest catch-up {self.slowest:.1f} s, entries: {sizes}"
+            f"{self.fscks} fscks clean, slowest catch-up {self.slowest[0]:.1f} s ({self.slowest[1]}), entries: {sizes}"
         )
