@@ -108,6 +108,8 @@ FILE_COMMANDS = {
     "import": ["import", "vasp-licences", "{}", "--plan", "p.plan", "--data", "no-node"],
     "publish document": [
         "publish", "document", "{}", "--work", "/akn/pk/act/2025/x", "--plan", "p.plan", "--data", "no-node"],
+    "certificate show": ["certificate", "show", "{}"],
+    "certificate renew": ["certificate", "renew", "--certificate", "{}", "--out", "new.pem", "--keys", "keys"],
     "passphrase": ["keys", "new", "omid", "--passphrase", "file:{}"],
 }
 
