@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import wire
-from alliance import member_id, origin
+from alliance import origin
 from certificates import Identity
 from program import eventually
 from tunnel import Forwarder
