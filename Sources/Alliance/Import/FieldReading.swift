@@ -184,7 +184,8 @@ enum FieldReading {
     }
 
     private static func wholeNumber(_ text: String) -> Int64? {
-        guard let value = Int64(text), abs(value) <= JSONLimits.integer else { return nil }
+        // By magnitude: the least Int64 has no absolute value.
+        guard let value = Int64(text), value.magnitude <= JSONLimits.integer.magnitude else { return nil }
         return value
     }
 }

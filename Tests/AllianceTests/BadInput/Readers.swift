@@ -42,7 +42,7 @@ struct RefusedRows: Error {
 }
 
 extension BadInputReader {
-    static let all: [BadInputReader] = logFormats
+    static let all: [BadInputReader] = logFormats + documents + tables
 
     private static let vectorLog = "log.example/test+6ffdf1c0+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
     private static let vectorWitness = "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
@@ -80,8 +80,40 @@ extension BadInputReader {
 }
 
 extension BadInputReader {
+    private static let documents: [BadInputReader] = [
+        BadInputReader("json") { _ = try JSONTape($0) },
+        BadInputReader("statements") { _ = try Statement(parsing: $0) },
+        BadInputReader("rosters") { _ = try Statement(parsing: $0) },
+        BadInputReader("charters") { _ = try SignedCharter(parsing: $0).verifyFirst() },
+        BadInputReader("definitions") { _ = try RegisterDefinition(descriptor: $0) },
+        BadInputReader("proof-files") { _ = try ProofFile(parsing: $0) },
+    ]
+}
+
+extension BadInputReader {
+    private static let tables: [BadInputReader] = [
+        BadInputReader("csv-own") { try readRows($0, of: "warnings") },
+        BadInputReader("csv-numbers") { try readRows($0, of: "mining-allocations") },
+        BadInputReader("csv-esma") { bytes in
+            // The same reader takes both layouts; the header decides.
+            try readRows(bytes, of: "vasp-licences")
+        },
+    ]
+
+    /// Reads a file of rows, and throws for the first row that is refused.
+    private static func readRows(_ bytes: [UInt8], of register: String) throws {
+        guard let definition = BuiltInRegisters.definition(named: register) else { return }
+        let result = try RegisterImport(into: definition, zone: .utc).read(bytes)
+        guard let row = result.refused.first, let reason = row.reasons.first else { return }
+        let column = reason.column.isEmpty ? "" : ", \(reason.column)"
+        throw RefusedRows(place: "line \(row.line)\(column)", reason: reason.text)
+    }
+}
+
+extension BadInputReader {
     /// Formats of lines or items of which any number may stand: what is left may be whole.
     static let mayBeCut: Set<String> = [
-        "notes", "checkpoints", "entry-bundles", "state-leaves", "tile-paths", "tlog-proofs", "witness-requests",
+        "csv-esma", "csv-numbers", "csv-own", "notes", "checkpoints", "entry-bundles", "state-leaves", "tile-paths",
+        "tlog-proofs", "witness-requests",
     ]
 }
