@@ -22,7 +22,9 @@ public struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads `host:port` or `[IPv6 address]:port`.
     public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard let port = Int(digits), String(port) == digits else { return nil }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
