@@ -114,6 +114,13 @@ let package = Package(
             path: "Tests/Support",
             swiftSettings: strict
         ),
+        // What must hold of every reader of outside bytes, for libFuzzer (Tests/Fuzz/run) and for the tests alike.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Alliance", "Node", "Replication", "TransparencyLog"],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "TransparencyLogTests",
             dependencies: ["TransparencyLog", .product(name: "Crypto", package: "swift-crypto")],
@@ -146,7 +153,7 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "Replication", "Store", "Alliance", "TestSupport", "TransparencyLog",
+                "Node", "Replication", "Store", "Alliance", "FuzzTargets", "TestSupport", "TransparencyLog",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

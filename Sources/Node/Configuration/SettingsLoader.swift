@@ -76,9 +76,19 @@ public struct SettingsLoader: Sendable {
         } catch {
             throw SettingsError(.file, path, error.reason)
         }
+        return try read(file, data: data, source: dataSource)
+    }
+
+    /// As ``load()``, from the bytes of the configuration file in the folder `data`, an absolute path.
+    ///
+    /// - Throws: ``SettingsError``.
+    public func read(
+        _ file: [UInt8], data: String, source: SettingSource = .standard
+    ) throws(SettingsError) -> LoadedSettings {
+        let path = "\(data)/config.json"
         let values = try fileValues(file, path: path)
         var found = lookUp(file: values, path: path)
-        found[.data] = ([data], dataSource)
+        found[.data] = ([data], source)
         let parser = SettingsParser(
             values: found, standardPassphrase: .standard(environment: environment), absolute: absolute)
         let settings = try parser.parse(data: data)

@@ -73,6 +73,30 @@ struct LocalRoutesTests {
         }
     }
 
+    @Test("Bad requests of the corpus: each has its status, its code and its reason")
+    func corpus() async throws {
+        let cases = try BadInput.cases(of: "local-requests")
+        try await ask { client in
+            for one in cases {
+                let lines = one.bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)
+                let words = String(decoding: lines[0], as: UTF8.self).split(separator: " ").map(String.init)
+                let response =
+                    words[0] == "GET"
+                    ? try await client.get(words[1]) : try await client.post(words[1], body: .bytes(Array(lines[1])))
+                let status = response.status.code
+                let body = try JSONValue.parse(Array(buffer: try await response.collect(upTo: 1 << 20)))
+                let outcome =
+                    status == 200
+                    ? .accepted
+                    : BadInput.Outcome(
+                        code: "\(status) \(body["error"]?["code"]?.string ?? "")",
+                        reason: body["error"]?["reason"]?.string ?? "")
+                #expect(outcome.fulfils(one.expected), "\(one.name): \(outcome), not \(one.expected)")
+                #expect(status == 200 || !outcome.reason.isEmpty, "\(one.name) says nothing")
+            }
+        }
+    }
+
     @Test("Nonsense is an error with a code and a sentence, and the node goes on")
     func nonsense() async throws {
         try await ask { client in
