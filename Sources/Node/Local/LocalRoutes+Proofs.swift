@@ -9,8 +9,8 @@ import TransparencyLog
 extension LocalRoutes {
     // MARK: Receipts
 
-    /// Seconds that a caller may wait for receipts.
-    private static let waitLimit: UInt64 = 60
+    /// Seconds that a caller may wait for receipts, or for an entry.
+    static let waitLimit: UInt64 = 60
 
     func receipts(_ query: LocalQuery) async throws -> JSONValue {
         let member = try query.member()
@@ -30,7 +30,7 @@ extension LocalRoutes {
     }
 
     /// Every change, and twice a second besides, so that a deadline is noticed.
-    private static func ticks(and changes: AsyncStream<Void>) -> AsyncStream<Void> {
+    static func ticks(and changes: AsyncStream<Void>) -> AsyncStream<Void> {
         AsyncStream<Void>(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let watch = Task { for await _ in changes { continuation.yield() } }
             let clock = Task {

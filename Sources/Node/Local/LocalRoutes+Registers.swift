@@ -190,7 +190,7 @@ extension LocalRoutes {
     func entry(_ query: LocalQuery) async throws -> JSONValue {
         let member = try query.member()
         let index = try query.number("index", default: 0, most: UInt64(Int64.max) - 1)
-        let size = try await store.log(member.log.name).size
+        let size = try await size(of: member, above: index, query)
         guard index < size else {
             throw LocalError(
                 .notFound, "unknown", "\(member.name)'s log has \(size) entries; there is no entry \(index)")
@@ -199,6 +199,22 @@ extension LocalRoutes {
         return [
             "entry": try await view(index, member), "raw": .string(String(decoding: bytes, as: UTF8.self)),
         ]
+    }
+
+    /// The size of a log as held here; first waits, as long as was asked for, until it is above an index.
+    private func size(of member: CharterMember, above index: UInt64, _ query: LocalQuery) async throws -> UInt64 {
+        let patience = try query.number("timeout", default: 0, most: Self.waitLimit)
+        guard patience > 0 else { return try await store.log(member.log.name).size }
+        let deadline = Clock.seconds + Int64(patience)
+        // Watched from before the first look: what comes between the two is not missed.
+        let changes = await driver.changes()
+        var size = try await store.log(member.log.name).size
+        guard size <= index else { return size }
+        for await _ in Self.ticks(and: changes) {
+            size = try await store.log(member.log.name).size
+            if size > index || Clock.seconds >= deadline { break }
+        }
+        return size
     }
 
     // MARK: Documents

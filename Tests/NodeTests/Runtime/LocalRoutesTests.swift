@@ -97,6 +97,25 @@ struct LocalRoutesTests {
         }
     }
 
+    @Test("A question for an entry that is to come is answered once it is there")
+    func waiting() async throws {
+        try await ask { client in
+            let (_, page) = try await Self.get(client, "/v1/entries?limit=1")
+            let size = page["size"]?.integer ?? 0
+            async let coming = Self.get(client, "/v1/entry?index=\(size)&timeout=60")
+            let alliance = try TestAlliance()
+            var log = try alliance.log()
+            try log.begin()
+            let body: JSONValue = [
+                "statements": .array([.string(String(decoding: try log.licence("PK-3"), as: UTF8.self))])
+            ]
+            let answer = try await client.post("/v1/submit", body: .bytes(body.encoded()))
+            #expect(answer.status.code == 200)
+            let (status, entry) = try await coming
+            #expect(status == 200 && entry["entry"]?["key"]?.string == "PK-3", "\(entry)")
+        }
+    }
+
     @Test("Nonsense is an error with a code and a sentence, and the node goes on")
     func nonsense() async throws {
         try await ask { client in
@@ -127,6 +146,8 @@ struct LocalRoutesTests {
                 ("/v1/entry?index=99999", 404, "unknown"),
                 ("/v1/entry?index=18446744073709551615", 400, "invalid"),
                 ("/v1/entry?index=1e3", 400, "invalid"),
+                ("/v1/entry?index=99999&timeout=1", 404, "unknown"),
+                ("/v1/entry?index=99999&timeout=61", 400, "invalid"),
                 ("/v1/receipts?index=99999", 404, "unknown"),
                 ("/v1/receipts?index=0&wait=zz", 404, "unknown"),
                 ("/v1/receipts?index=0&timeout=61", 400, "invalid"),
