@@ -19,6 +19,7 @@ let package = Package(
         .library(name: "Alliance", targets: ["Alliance"]),
         .executable(name: "entente", targets: ["entente"]),
         .executable(name: "entente-simulator", targets: ["Simulator"]),
+        .executable(name: "entente-benchmark", targets: ["EntenteBenchmark"]),
     ],
     dependencies: [
         // Why each of these is here: Docs/decisions/0001-dependencies.md.
@@ -102,6 +103,22 @@ let package = Package(
                 "Replication", "Alliance", "TransparencyLog",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: strict
+        ),
+        // What Tests/Benchmarks/run starts: measures this machine, functions, and real nodes.
+        .executableTarget(
+            name: "EntenteBenchmark",
+            dependencies: [
+                "Alliance", "Node", "TransparencyLog",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            path: "Tests/Benchmarks/Program",
             swiftSettings: strict
         ),
         // What several modules' tests share: an alliance with fixed keys, and a log in memory.
