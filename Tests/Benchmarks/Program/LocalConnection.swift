@@ -49,14 +49,14 @@ final class LocalConnection {
 
     /// Publishes statements. Once it returns they are durable.
     ///
-    /// - Returns: the index of the last entry, which is a state leaf.
+    /// - Returns: the log's size with them, and with the state leaf behind them.
     @discardableResult
     func publish(_ request: [UInt8]) throws -> UInt64 {
         let answer = try send(request)
-        guard answer.status == 200, let last = try JSONValue.parse(answer.body)["last"]?.integer else {
+        guard answer.status == 200, let size = try JSONValue.parse(answer.body)["size"]?.integer else {
             throw BenchmarkError("refused: \(answer.status) \(String(decoding: answer.body, as: UTF8.self))")
         }
-        return UInt64(last)
+        return UInt64(size)
     }
 
     /// The bytes of a request.

@@ -18,6 +18,7 @@ final class Relay: Sendable {
         var held: [Int32] = []
         var open: Set<Int32> = []
         var chunks: [Chunk] = []
+        var connections = 0
     }
 
     let port: Int
@@ -46,6 +47,9 @@ final class Relay: Sendable {
 
     /// How many connections wait.
     var waiting: Int { state.withLock { $0.held.count } }
+
+    /// Connections that were let through, ever.
+    var connections: Int { state.withLock { $0.connections } }
 
     /// Lets new connections through, and those that wait.
     func release() {
@@ -107,7 +111,10 @@ final class Relay: Sendable {
         for descriptor in [near, far] {
             setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
         }
-        state.withLock { $0.open.formUnion([near, far]) }
+        state.withLock { state in
+            state.open.formUnion([near, far])
+            state.connections += 1
+        }
         Thread { [self] in
             let back = ThreadGroup(1) { [self] _ in pump(from: far, to: near, isForward: false) }
             pump(from: near, to: far, isForward: true)

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Glibc
 import Synchronization
 
 /// Seconds since it was made, by a clock that never jumps.
@@ -78,6 +79,27 @@ func rate(seconds: Double, batch: Int = 100, _ body: () throws -> Void) rethrows
         count += batch
     } while watch.seconds < seconds
     return Double(count) / watch.seconds
+}
+
+/// Seconds of processor time, which other users of the machine disturb less than they do a clock.
+enum ProcessorTime {
+    /// Of this process, which relays and measures.
+    static var own: Double { of(RUSAGE_SELF) }
+    /// Of commands that have ended.
+    static var commands: Double { of(RUSAGE_CHILDREN) }
+    /// Of this thread.
+    static var thread: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    private static func of(_ who: __rusage_who) -> Double {
+        var usage = rusage()
+        getrusage(Int32(who.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
 }
 
 /// Why a benchmark could not be made.

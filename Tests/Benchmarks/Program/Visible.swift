@@ -36,7 +36,7 @@ struct Watching {
             for asker in askers { asker.ask(next) }
             usleep(Self.pause)
             let watch = Stopwatch()
-            next = try connection.publish(request) + 1
+            next = try connection.publish(request)
             acknowledged.append(watch.milliseconds)
             arrivals.append(try askers.map { watch.seconds(until: try $0.answer()) * 1_000 })
             usleep(Self.pause)
