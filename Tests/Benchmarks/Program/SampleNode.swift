@@ -124,11 +124,7 @@ final class SampleNode: Sendable {
     }
 
     /// Seconds of processor time that the process has had.
-    func processorTime() throws -> Double {
-        let fields = try proc("stat").split(separator: ")").last?.split(separator: " ") ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
+    func processorTime() -> Double { ProcessorTime.of(process.withLock { $0?.processIdentifier ?? 0 }) }
 
     private func proc(_ file: String) throws -> String {
         let pid = process.withLock { $0?.processIdentifier ?? 0 }

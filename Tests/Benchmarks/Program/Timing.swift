@@ -84,21 +84,25 @@ func rate(seconds: Double, batch: Int = 100, _ body: () throws -> Void) rethrows
 /// Seconds of processor time, which other users of the machine disturb less than they do a clock.
 enum ProcessorTime {
     /// Of this process, which relays and measures.
-    static var own: Double { of(RUSAGE_SELF) }
-    /// Of commands that have ended.
-    static var commands: Double { of(RUSAGE_CHILDREN) }
+    static var own: Double { of("self", [11, 12]) }
+    /// Of commands that this process has started and that have ended.
+    static var commands: Double { of("self", [13, 14]) }
+    /// Of a process.
+    static func of(_ process: Int32) -> Double { of(String(process), [11, 12]) }
     /// Of this thread.
     static var thread: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        text("thread-self/schedstat").split(separator: " ").first.flatMap { Double($0) }.map { $0 / 1e9 } ?? 0
     }
 
-    private static func of(_ who: __rusage_who) -> Double {
-        var usage = rusage()
-        getrusage(Int32(who.rawValue), &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    /// The sum of some fields of `/proc/PID/stat`, counted behind the command's name.
+    private static func of(_ process: String, _ fields: [Int]) -> Double {
+        let found = text("\(process)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+        let ticks = fields.reduce(0) { $0 + (found.indices.contains($1) ? Double(found[$1]) ?? 0 : 0) }
+        return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    private static func text(_ path: String) -> String {
+        FileManager.default.contents(atPath: "/proc/\(path)").map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 }
 

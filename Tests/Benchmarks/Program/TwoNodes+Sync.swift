@@ -15,7 +15,7 @@ extension TwoNodes {
         let connection = try receiver.connection()
         try eventually("the receiver dials") { relay.waiting > 0 }
         _ = relay.takeTraffic()
-        let processor = (try publisher.processorTime(), try receiver.processorTime(), ProcessorTime.own)
+        let processor = (publisher.processorTime(), receiver.processorTime(), ProcessorTime.own)
         let watch = Stopwatch()
         relay.release()
         try SampleNode.awaitEntry(size - 1, of: "pk", on: connection)
@@ -23,7 +23,7 @@ extension TwoNodes {
         let bytes = relay.takeTraffic().reduce(0) { $0 + $1.bytes }
         let memory = try receiver.memory()
         let used = (
-            try publisher.processorTime() - processor.0, try receiver.processorTime() - processor.1,
+            publisher.processorTime() - processor.0, receiver.processorTime() - processor.1,
             ProcessorTime.own - processor.2
         )
         let after = try MachineLimits.verifications(

@@ -63,11 +63,11 @@ struct TwoNodes {
             return watch.seconds
         }
         let data = ["--data", publisher.folder]
-        let before = try publisher.processorTime() + ProcessorTime.commands
+        let before = publisher.processorTime() + ProcessorTime.commands
         let importing = try time(["import", "vasp-licences", table, "--plan", plan] + data)
         let signing = try time(["sign", plan, "--key", "ayesha", "--keys", publisher.keys])
         let submitting = try time(["submit", plan] + data)
-        let processor = (try publisher.processorTime() + ProcessorTime.commands - before) * 1e6 / Double(work.entries)
+        let processor = (publisher.processorTime() + ProcessorTime.commands - before) * 1e6 / Double(work.entries)
         let memory = try publisher.memory()
         guard work.parts.contains(.bulk) else { return }
         let entries = Double(work.entries)
