@@ -101,6 +101,7 @@ struct TwoNodes {
             try (0..<each).map { LocalConnection.publication([try officer.licence("CL-\(client)-\($0)")]) }
         }
         let before = try MachineLimits.syncs(in: work.folder, seconds: work.size.limitSeconds / 2)
+        let processor = publisher.processorTime()
         let watch = Stopwatch()
         let times = try onThreads(Self.clientCount) { [publisher] client in
             let connection = try publisher.connection()
@@ -111,6 +112,7 @@ struct TwoNodes {
             }
         }
         let rate = Double(each * Self.clientCount) / watch.seconds
+        let cost = (publisher.processorTime() - processor) * 1e6 / Double(each * Self.clientCount)
         let after = try MachineLimits.syncs(in: work.folder, seconds: work.size.limitSeconds / 2)
         let syncs = 2_000 / (before.median + after.median)
         report.add(
@@ -124,6 +126,10 @@ struct TwoNodes {
                 value: Spread(times.flatMap(\.self)).median,
                 unit: "ms", limit: .init(about: "one sync", value: 1_000 / syncs), spread: Spread(times.flatMap(\.self))
             ))
+        report.add(
+            Measurement(
+                name: "single.processor", about: "the node's processor time for each of them", value: cost, unit: "µs",
+                limit: .init(about: "of one verification", value: limits.verificationCost)))
     }
 
     // MARK: Looking

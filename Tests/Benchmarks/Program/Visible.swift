@@ -101,8 +101,10 @@ extension TwoNodes {
         try receiver.connected(to: ["pk"])
         try SampleNode.awaitEntry(try publisher.size(of: "pk") - 1, of: "pk", on: try receiver.connection())
         let before = try MachineLimits.syncs(in: work.folder, seconds: work.size.limitSeconds / 2)
+        let processor = publisher.processorTime() + receiver.processorTime()
         let result = try Watching(publisher: publisher, others: [receiver], officer: officer)
             .measure(work.size.watchedPublications)
+        let cost = publisher.processorTime() + receiver.processorTime() - processor
         let after = try MachineLimits.syncs(in: work.folder, seconds: work.size.limitSeconds / 2)
         let sync = Measurement.Limit(about: "one sync", value: (before.median + after.median) / 2)
         report.add(
@@ -119,6 +121,12 @@ extension TwoNodes {
             Measurement(
                 name: "visible.p99", about: "published at A, visible at B, p99", value: result.first.p99, unit: "ms",
                 limit: .init(about: "one sync, p99", value: max(before.p99, after.p99)), target: .atMost(4)))
+        report.add(
+            Measurement(
+                name: "visible.processor", about: "both nodes' processor time for each of them",
+                value: cost * 1e6 / Double(work.size.watchedPublications), unit: "µs",
+                limit: .init(about: "of one verification", value: limits.verificationCost),
+                note: "two verifications, two signatures, the watcher's question and 200 more included"))
     }
 }
 
