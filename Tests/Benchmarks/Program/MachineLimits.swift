@@ -82,13 +82,7 @@ struct MachineLimits: Sendable {
         let key = Curve25519.Signing.PrivateKey()
         let signature = try key.signature(for: message)
         let publicKey = key.publicKey
-        let before = ProcessorTime.thread
-        var count = 0.0
-        _ = rate(seconds: seconds) {
-            keep(publicKey.isValidSignature(signature, for: message))
-            count += 1
-        }
-        return (ProcessorTime.thread - before) * 1e6 / count
+        return cost(seconds: seconds) { keep(publicKey.isValidSignature(signature, for: message)) }
     }
 
     private static func signatures(_ cores: Int, seconds: Double) throws -> Double {

@@ -68,6 +68,19 @@ final class ThreadGroup<Value: Sendable>: Sendable {
     }
 }
 
+/// Does something over and over for about so many seconds, while no other thread of ours does anything.
+///
+/// - Returns: microseconds of processor time that it takes once.
+func cost(seconds: Double, _ body: () throws -> Void) rethrows -> Double {
+    let before = ProcessorTime.exact
+    var count = 0.0
+    _ = try rate(seconds: seconds, batch: 10) {
+        try body()
+        count += 1
+    }
+    return (ProcessorTime.exact - before) * 1e6 / count
+}
+
 /// Does something over and over for about so many seconds.
 ///
 /// - Returns: how often a second.
@@ -89,10 +102,8 @@ enum ProcessorTime {
     static var commands: Double { of("self", [13, 14]) }
     /// Of a process.
     static func of(_ process: Int32) -> Double { of(String(process), [11, 12]) }
-    /// Of this thread.
-    static var thread: Double {
-        text("thread-self/schedstat").split(separator: " ").first.flatMap { Double($0) }.map { $0 / 1e9 } ?? 0
-    }
+    /// Of this process, to the microsecond.
+    static var exact: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     /// The sum of some fields of `/proc/PID/stat`, counted behind the command's name.
     private static func of(_ process: String, _ fields: [Int]) -> Double {
