@@ -25,6 +25,9 @@ public final class DocumentFolder: Sendable {
         for name in leftovers where name.hasPrefix("new-") { unlink("\(folder)/incoming/\(name)") }
     }
 
+    /// The folder as it is, for looking only.
+    init(reading folder: String) { self.folder = folder }
+
     /// Where the document of that digest is, or would be.
     public func path(of digest: HashValue) -> String {
         let hex = digest.hex

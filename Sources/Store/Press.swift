@@ -183,7 +183,7 @@ struct Press {
 }
 
 /// A batch that is being checked on another thread.
-private final class CheckedAhead: Sendable {
+final class CheckedAhead: Sendable {
     /// The roster under whose keys the signatures are checked; another one in force by then makes the result worthless.
     let rosterIndex: UInt64?
     private let entries = Mutex<[NewEntry]>([])

@@ -72,6 +72,7 @@ extension Store {
             let name: String = row[1]
             let count: Int64 = row[2]
             let root: Data = row[3]
+            guard count >= 0 else { throw StoreError(.damaged, "map \(name) is damaged; run entente fsck") }
             ids[name] = row[0]
             lines.append(StateLeaf.Line(name: name, count: UInt64(count), root: HashValue(root) ?? .zero))
         }
@@ -142,6 +143,9 @@ extension LogRecord {
         let quorum: Int64 = row["quorum"]
         let endIndex: Int64? = row["end_index"]
         let endReason: String? = row["end_reason"]
+        guard min(size, headSize, cosigned, quorum, endIndex ?? 0) >= 0 else {
+            throw StoreError(.damaged, "the row of log \(origin) is damaged; run entente fsck")
+        }
         self.size = UInt64(size)
         frontier = try TreeFrontier(size: UInt64(size), hashes: Tables.hashes(edge))
         self.headSize = UInt64(headSize)

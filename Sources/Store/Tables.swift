@@ -39,6 +39,7 @@ enum Tables {
 
     static func map(_ db: Database, _ id: Int64) throws -> RegisterMap {
         let count = try Int64.fetchOne(db, sql: "SELECT count FROM map WHERE id = ?", arguments: [id]) ?? 0
+        guard count >= 0 else { throw StoreError(.damaged, "a stored map is damaged; run entente fsck") }
         var pages: [(RegisterMapPageID, HashValue)] = []
         let cursor = try GRDB.Row.fetchCursor(
             db, sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page", arguments: [id])
@@ -63,9 +64,10 @@ enum Tables {
         return try Data.fetchOne(statement, arguments: [Schema.tileID(log, level, number)]).map { [UInt8]($0) }
     }
 
-    static func hashes(_ bytes: Data) -> [HashValue] {
-        let raw = [UInt8](bytes)
-        return stride(from: 0, to: raw.count - raw.count % 32, by: 32).compactMap { HashValue(raw[$0..<$0 + 32]) }
+    static func hashes(_ bytes: Data) -> [HashValue] { hashes(of: [UInt8](bytes)) }
+
+    static func hashes(of raw: [UInt8]) -> [HashValue] {
+        stride(from: 0, to: raw.count - raw.count % 32, by: 32).compactMap { HashValue(raw[$0..<$0 + 32]) }
     }
 
     static func bytes(_ hashes: [HashValue]) -> Data {

@@ -228,7 +228,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
             logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
     }
 
-    private static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {
+    static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {
         var result: [String: [PeerAddress]] = [:]
         for override in settings.peers {
             guard let member = charter.member(named: override.member) else {

@@ -1,0 +1,114 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+
+/// The database of a data folder, opened beside a scratch copy of its tables that an audit derives anew.
+///
+/// The scratch tables are SQLite's temporary ones: they have the real tables' names, live in a file that the system
+/// removes with the process, and stand before the real tables where a name is not qualified. `main.entry` is the
+/// stored table; entries are never copied, so `entry` is that one too.
+struct AuditDatabase {
+    let queue: DatabaseQueue
+
+    /// The tables that are derived anew.
+    static let derivedTables = [
+        "tile", "identity", "ignored", "map", "row", "step", "page", "page_hash", "document",
+    ]
+
+    /// Opens a database.
+    ///
+    /// For checking it is opened so that not a byte of it changes. Where a node was killed there is a WAL, which is read
+    /// as the node's next start would; else nothing beside the database is needed or made.
+    init(path: String, isWritable: Bool) throws {
+        var configuration = Configuration()
+        configuration.readonly = !isWritable
+        configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = false
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA temp_store = FILE")
+            try db.execute(sql: "PRAGMA cache_size = -32768")
+            try db.execute(sql: "PRAGMA temp.cache_size = -32768")
+            if isWritable { try db.execute(sql: "PRAGMA synchronous = FULL") }
+        }
+        do {
+            queue = try DatabaseQueue(path: Self.name(path, isWritable), configuration: configuration)
+        } catch let error as DatabaseError {
+            throw StoreError(.damaged, "\(path): \(error.message ?? "cannot be opened") (SQLite \(error.resultCode))")
+        }
+    }
+
+    private static func name(_ path: String, _ isWritable: Bool) -> String {
+        guard !isWritable, sqlite3_compileoption_used("USE_URI") == 1 else { return path }
+        let wal = (try? FileManager.default.attributesOfItem(atPath: "\(path)-wal")[.size] as? NSNumber)?.intValue ?? 0
+        guard wal == 0 else { return path }
+        var allowed = CharacterSet.urlPathAllowed
+        allowed.remove(charactersIn: "?#%")
+        let escaped = path.addingPercentEncoding(withAllowedCharacters: allowed) ?? path
+        return "file:\(escaped)?immutable=1"
+    }
+
+    /// Makes the scratch tables, empty.
+    static func makeScratch(_ db: Database) throws {
+        for (name, sql) in try freshSchema() where derivedTables.contains(name) || name == "log" {
+            try db.execute(sql: "DROP TABLE IF EXISTS temp.\"\(name)\"")
+            try db.execute(sql: sql.replacingOccurrences(of: "CREATE TABLE ", with: "CREATE TEMP TABLE "))
+        }
+        for table in ["signed", "computed", "skipped", "named"] {
+            try db.execute(sql: "DROP TABLE IF EXISTS temp.\(table)")
+        }
+        try db.execute(
+            sql: """
+                -- What the log's key signed, and what its entries give at those sizes.
+                CREATE TEMP TABLE signed(log INTEGER, size INTEGER, root BLOB, PRIMARY KEY(log, size, root)) WITHOUT ROWID;
+                CREATE TEMP TABLE computed(log INTEGER, size INTEGER, root BLOB, PRIMARY KEY(log, size)) WITHOUT ROWID;
+                -- Logs that cannot be derived.
+                CREATE TEMP TABLE skipped(log INTEGER PRIMARY KEY);
+                -- Documents as counted statements name them.
+                CREATE TEMP TABLE named(digest BLOB, size INTEGER, PRIMARY KEY(digest, size)) WITHOUT ROWID;
+                """)
+    }
+
+    /// Name and text of every table of a new database.
+    static func freshSchema() throws -> [(name: String, sql: String)] {
+        let fresh = try DatabaseQueue()
+        try Schema.migrator.migrate(fresh)
+        return try fresh.read { db in
+            try GRDB.Row.fetchAll(
+                db, sql: "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+            ).map { (name: $0[0], sql: $0[1]) }
+        }
+    }
+}
+
+extension GRDB.Row {
+    /// A column's value as people read it: blobs in hexadecimal, cut.
+    func shown(_ position: Int) -> String {
+        let value: DatabaseValue = self[position]
+        switch value.storage {
+        case .null: return "nothing"
+        case .int64(let number): return String(number)
+        case .double(let number): return String(number)
+        case .string(let text): return AuditText.cut(text)
+        case .blob(let data): return AuditText.hex(data)
+        }
+    }
+}
+
+/// Values as findings show them.
+enum AuditText {
+    /// Bytes of a blob that are shown.
+    private static let blobLimit = 32
+    private static let textLimit = 120
+
+    static func hex(_ data: some Collection<UInt8>) -> String {
+        let digits = data.prefix(blobLimit).map { byte in
+            let text = String(byte, radix: 16)
+            return byte < 16 ? "0\(text)" : text
+        }.joined()
+        return data.count > blobLimit ? "\(digits)… (\(data.count) bytes)" : digits
+    }
+
+    static func cut(_ text: String) -> String {
+        text.utf8.count > textLimit ? String(text.prefix(textLimit)) + "…" : text
+    }
+}

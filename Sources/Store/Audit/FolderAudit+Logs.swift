@@ -1,0 +1,224 @@
+import Alliance
+import Foundation
+import GRDB
+import TransparencyLog
+
+extension FolderAudit {
+    // MARK: The database as such
+
+    func checkSchema(_ db: Database) throws {
+        let expected = try AuditDatabase.freshSchema()
+        let found = try GRDB.Row.fetchAll(db, sql: "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL")
+        var texts = Dictionary(
+            found.map { ($0[0] as String, $0[1] as String) }, uniquingKeysWith: { first, _ in first })
+        for (name, sql) in expected {
+            let text = texts.removeValue(forKey: name)
+            guard text != sql else { continue }
+            report.findings.add(
+                .schemaDifferent, AuditFinding.Place(table: name), expected: AuditText.cut(sql),
+                found: AuditText.cut(text ?? "nothing"))
+        }
+        for (name, sql) in texts.sorted(by: { $0.key < $1.key }) where !name.hasPrefix("sqlite_") {
+            report.findings.add(
+                .schemaDifferent, AuditFinding.Place(table: name), expected: "nothing", found: AuditText.cut(sql))
+        }
+    }
+
+    func checkDatabase(_ db: Database) throws {
+        let pragma = options.isQuick ? "quick_check" : "integrity_check"
+        for line in try String.fetchAll(db, sql: "PRAGMA main.\(pragma)(\(AuditFindings.keptOfEachKind))")
+        where line != "ok" {
+            report.findings.add(.databaseBroken, AuditFinding.Place(file: "entente.sqlite"), found: AuditText.cut(line))
+        }
+        for row in try GRDB.Row.fetchAll(db, sql: "PRAGMA main.foreign_key_check") {
+            report.findings.add(
+                .derivedUnexpected, AuditFinding.Place(table: row[0], key: row.shown(1)),
+                expected: "a row of \(row.shown(2))", found: "nothing")
+        }
+    }
+
+    func checkCharter(_ db: Database) throws {
+        let version = Int64(charter.charter.version)
+        var isThere = false
+        for row in try GRDB.Row.fetchAll(db, sql: "SELECT version, digest, file FROM main.charter ORDER BY version") {
+            let place = AuditFinding.Place(table: "charter", key: row.shown(0))
+            let digest: Data = row[1]
+            let file: Data = row[2]
+            guard row[0] == version else {
+                report.findings.add(.charterDifferent, place, expected: "nothing", found: row.shown(1))
+                continue
+            }
+            isThere = true
+            if [UInt8](digest) != charter.digest.bytes || [UInt8](file) != charter.file {
+                report.findings.add(.charterDifferent, place, expected: charter.digest.hex, found: row.shown(1))
+            }
+        }
+        if !isThere {
+            report.findings.add(
+                .charterDifferent, AuditFinding.Place(table: "charter", key: String(version)),
+                expected: charter.digest.hex, found: "nothing")
+        }
+    }
+
+    // MARK: Logs
+
+    /// Reads every log's row; a row is a member's by its origin or, where that is damaged, by its member.
+    func readLogs(_ db: Database) throws -> [AuditedLog] {
+        var rows = try GRDB.Row.fetchAll(db, sql: "SELECT * FROM main.log ORDER BY id")
+        var logs: [AuditedLog] = []
+        for member in charter.charter.members {
+            let position =
+                rows.firstIndex { $0["origin"] as String == member.log.name }
+                ?? rows.firstIndex { $0["member"] as String == member.id }
+            guard let position else {
+                report.findings.add(
+                    .logMissing, AuditFinding.Place(log: member.log.name, table: "log"), expected: "a row",
+                    found: "nothing")
+                continue
+            }
+            let row = rows.remove(at: position)
+            let log = AuditedLog(row, member)
+            for (column, expected) in [("origin", member.log.name), ("member", member.id)]
+            where row[column] as String != expected {
+                report.findings.add(
+                    .logDifferent,
+                    AuditFinding.Place(log: log.origin, table: "log", key: String(log.id), column: column),
+                    expected: expected, found: AuditText.cut(row[column]))
+            }
+            logs.append(log)
+        }
+        for row in rows {
+            report.findings.add(
+                .logUnexpected, AuditFinding.Place(table: "log", key: row.shown(0)), expected: "nothing",
+                found: row.shown(1))
+        }
+        try checkStrangers(db, logs)
+        return logs.sorted { $0.id < $1.id }
+    }
+
+    /// Finds rows that belong to no log.
+    private func checkStrangers(_ db: Database, _ logs: [AuditedLog]) throws {
+        let known = logs.map { String($0.id) }.joined(separator: ",")
+        let tables: [(String, AuditFinding.Code)] = [
+            ("checkpoint", .checkpointInvalid), ("cosignature", .cosignatureInvalid),
+            ("first_quorum", .firstQuorumInvalid), ("contradiction", .contradictionInvalid),
+        ]
+        for (table, code) in tables {
+            let rows = try GRDB.Row.fetchAll(
+                db, sql: "SELECT log, count(*) FROM main.\(table) WHERE log NOT IN (\(known)) GROUP BY log")
+            for row in rows {
+                report.findings.add(
+                    code, AuditFinding.Place(table: table, key: row.shown(0)), expected: "a log of that number",
+                    found: "nothing", count: UInt64(row[1] as Int64))
+            }
+        }
+        var lower = Int64.min
+        for (start, end) in logs.map({ ($0.id << Schema.indexBits, ($0.id + 1) << Schema.indexBits) }).sorted(by: {
+            $0.0 < $1.0
+        })
+            + [(Int64.max, Int64.max)]
+        {
+            let count = try Int64.fetchOne(
+                db, sql: "SELECT count(*) FROM main.entry WHERE id >= ? AND id < ?", arguments: [lower, start])
+            if let count, count > 0 {
+                report.findings.add(
+                    .entryUnexpected, AuditFinding.Place(table: "entry", key: "\(lower)"), expected: "nothing",
+                    found: "\(count) entries of no log", count: UInt64(count))
+            }
+            lower = end
+        }
+    }
+
+    /// Checks one log's notes, then its tree, and says whether it can be derived.
+    func checkLog(_ log: AuditedLog, _ db: Database) throws {
+        report.work.logs += 1
+        var notes = NoteAudit(db: db, log: log, charter: charter.charter, member: options.member) { [progress] done in
+            progress(AuditProgress(stage: .signatures, done: done, total: 0))
+        }
+        try notes.run()
+        notes.findings.forEach { report.findings.add($0) }
+        report.work.noteSignatures += notes.signatureCount
+        let newest = try Int64.fetchOne(
+            db, sql: "SELECT max(id) FROM main.entry WHERE id >= ? AND id < ?",
+            arguments: [Schema.entryID(log.id, 0), (log.id + 1) << Schema.indexBits])
+        let top = newest.map { UInt64($0 & ((1 << Schema.indexBits) - 1)) + 1 } ?? 0
+        var tree = TreeAudit(db: db, log: log, size: top) { [progress] done in
+            progress(AuditProgress(stage: .trees, done: done, total: top))
+        }
+        let facts = try tree.run()
+        report.work.entries += top
+        report.work.bytes += tree.bytes
+        let verdict = TreeVerdict(log: log, facts: facts, top: top)
+        verdicts.append((log, verdict))
+        verdict.findings.forEach { report.findings.add($0.finding, count: $0.count) }
+        if verdict.isWhole {
+            derivable.append((log, verdict.size))
+        } else {
+            try db.execute(sql: "INSERT OR IGNORE INTO temp.skipped(log) VALUES (?)", arguments: [log.id])
+            report.findings.add(.notDerived, AuditFinding.Place(log: log.origin))
+        }
+    }
+
+    // MARK: Counting
+
+    func derive(_ db: Database) throws {
+        try Derivation.plantMaps(db)
+        let documents = DocumentFolder(reading: "\(folder)/documents")
+        for (log, size) in derivable {
+            var derivation = try Derivation(
+                db: db, log: log, charter: charter, documents: documents, check: check
+            ) { [progress] done in progress(AuditProgress(stage: .counting, done: done, total: size)) }
+            try derivation.run(size)
+            report.work.statements += derivation.statements
+            checkEnd(log, derivation.end)
+            ends[log.id] = derivation.end
+            if derivation.loose > 0 {
+                report.findings.add(
+                    .entryUnexpected, AuditFinding.Place(log: log.origin, index: size - derivation.loose),
+                    expected: "a state leaf at the log's end", found: "\(derivation.loose) entries behind the last one",
+                    count: derivation.loose)
+            }
+        }
+        try Derivation.removeUnusedMaps(db)
+    }
+
+    private func checkEnd(_ log: AuditedLog, _ end: CountingEnd?) {
+        let key = String(log.id)
+        let index = end.map { Int64($0.index) }
+        if log.endIndex != index {
+            report.findings.add(
+                .logDifferent, AuditFinding.Place(log: log.origin, table: "log", key: key, column: "end_index"),
+                expected: index.map { String($0) } ?? "nothing", found: log.endIndex.map { String($0) } ?? "nothing")
+        }
+        if log.endReason != end?.reason.rawValue {
+            report.findings.add(
+                .logDifferent, AuditFinding.Place(log: log.origin, table: "log", key: key, column: "end_reason"),
+                expected: end?.reason.rawValue ?? "nothing", found: log.endReason ?? "nothing")
+        }
+    }
+
+    // MARK: Files
+
+    func checkFiles(_ db: Database, isComplete: Bool) throws {
+        let knowsNames = isComplete && !options.isQuick && derivable.count == Int(report.work.logs)
+        var files = FileAudit(
+            db: db, folder: folder, isQuick: options.isQuick, knowsNames: knowsNames
+        ) { [progress] done in progress(AuditProgress(stage: .documents, done: done, total: 0)) }
+        try files.run()
+        files.findings.forEach { report.findings.add($0) }
+        report.work.documents += files.documents
+        report.work.documentBytes += files.bytes
+    }
+}
+
+extension AuditedLog {
+    init(_ row: GRDB.Row, _ member: CharterMember) {
+        func unsigned(_ column: String) -> UInt64 { UInt64(max(0, row[column] as Int64)) }
+        let edge: Data = row["edge"]
+        let head: Data? = row["head"]
+        self.init(
+            id: row["id"], member: member, size: unsigned("size"), edge: [UInt8](edge), headSize: unsigned("head_size"),
+            head: head.map { [UInt8]($0) }, cosigned: unsigned("cosigned"), quorum: unsigned("quorum"),
+            endIndex: row["end_index"], endReason: row["end_reason"])
+    }
+}
