@@ -80,7 +80,31 @@ struct AuditDatabase {
     }
 }
 
+/// Values of columns whose type a damaged file may have changed: what has another type reads as 0 or as empty, and so is
+/// found to differ. GRDB's own subscripts would end the process.
 extension GRDB.Row {
+    func int(_ position: Int) -> Int64 { intOrNil(position) ?? 0 }
+    func blob(_ position: Int) -> Data { blobOrNil(position) ?? Data() }
+    func text(_ position: Int) -> String { Self.text(self[position]) }
+    func text(_ column: String) -> String { Self.text(self[column]) }
+
+    func intOrNil(_ position: Int) -> Int64? { Self.int(self[position]) }
+    func intOrNil(_ column: String) -> Int64? { Self.int(self[column]) }
+    func blobOrNil(_ position: Int) -> Data? { Self.blob(self[position]) }
+    func blobOrNil(_ column: String) -> Data? { Self.blob(self[column]) }
+
+    private static func int(_ value: DatabaseValue) -> Int64? {
+        if case .int64(let number) = value.storage { number } else { nil }
+    }
+
+    private static func blob(_ value: DatabaseValue) -> Data? {
+        if case .blob(let data) = value.storage { data } else { nil }
+    }
+
+    private static func text(_ value: DatabaseValue) -> String {
+        if case .string(let text) = value.storage { text } else { "" }
+    }
+
     /// A column's value as people read it: blobs in hexadecimal, cut.
     func shown(_ position: Int) -> String {
         let value: DatabaseValue = self[position]

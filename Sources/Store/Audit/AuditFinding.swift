@@ -4,6 +4,8 @@ public struct AuditFinding: Hashable, Sendable {
     public enum Code: String, Hashable, Sendable, CaseIterable {
         /// SQLite's own check of the database failed, or a table cannot be read.
         case databaseBroken = "database-broken"
+        /// A value that a table does not allow.
+        case constraintFailed = "constraint-failed"
         /// The tables are not those that this version makes.
         case schemaDifferent = "schema-different"
         /// The charter in the database, or its file, is not what it should be.
@@ -107,6 +109,7 @@ extension AuditFinding.Code {
     public var meaning: String {
         switch self {
         case .databaseBroken: "SQLite cannot read the database as it should"
+        case .constraintFailed: "a table holds a value that it does not allow"
         case .schemaDifferent: "the tables are not those that this version of Entente makes"
         case .charterDifferent: "the charter is not the one that was verified"
         case .logMissing: "a member's log has no row"
@@ -140,7 +143,8 @@ extension AuditFinding.Code {
         case .databaseBroken, .schemaDifferent:
             "copy the folder away; if --repair cannot rebuild the database, set the node up anew (operations, Checking)"
         case .charterDifferent: "--repair copies the verified charter over the damaged one"
-        case .logMissing, .logDifferent, .derivedMissing, .derivedDifferent, .derivedUnexpected, .entryUnexpected:
+        case .constraintFailed, .logMissing, .logDifferent, .derivedMissing, .derivedDifferent, .derivedUnexpected,
+            .entryUnexpected:
             "--repair derives it again"
         case .entryMissing, .entryDamaged, .documentDamaged, .documentMissing: "--repair fetches it from peers"
         case .notDerived: "repair the log's entries first"

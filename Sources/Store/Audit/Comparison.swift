@@ -60,9 +60,9 @@ struct Comparison {
                 FROM temp.\(table.name) t LEFT JOIN main.\(table.name) m ON \(join(table)) WHERE \(differs(table))
                 """)
         while let row = try cursor.next() {
-            let origin = (row[0] as Int64?).flatMap { origins[$0] }
+            let origin = row.intOrNil(0).flatMap { origins[$0] }
             let key = self.key(row, table, from: 2)
-            guard (row[1] as Int64) == 0 else {
+            guard row.int(1) == 0 else {
                 report(
                     AuditFinding(
                         .derivedMissing, AuditFinding.Place(log: origin, table: table.name, key: key),
@@ -91,7 +91,7 @@ struct Comparison {
                 FROM main.\(table.name) x WHERE \(unexpected(table))
                 """)
         while let row = try cursor.next() {
-            let origin = (row[0] as Int64?).flatMap { origins[$0] }
+            let origin = row.intOrNil(0).flatMap { origins[$0] }
             report(
                 AuditFinding(
                     .derivedUnexpected,

@@ -62,7 +62,7 @@ struct FileAudit {
                 WHERE NOT EXISTS (SELECT 1 FROM main.document m WHERE m.digest = n.digest)
                 """)
         for row in missing {
-            addRow(.derivedMissing, row, expected: "\(row[1] as Int64) bytes", found: "nothing")
+            addRow(.derivedMissing, row, expected: "\row.int(1) bytes", found: "nothing")
         }
         let rows = try GRDB.Row.fetchCursor(
             db,
@@ -72,8 +72,8 @@ struct FileAudit {
                 OR NOT EXISTS (SELECT 1 FROM temp.named n WHERE n.digest = m.digest AND n.size = m.size)
                 """)
         while let row = try rows.next() {
-            let expected: Int64? = row[2]
-            let size: Int64 = row[1]
+            let expected = row.intOrNil(2)
+            let size = row.int(1)
             guard let expected else {
                 addRow(.derivedUnexpected, row, expected: "nothing", found: "\(size) bytes")
                 continue
@@ -98,9 +98,9 @@ struct FileAudit {
     private mutating func checkDocuments() throws {
         let rows = try GRDB.Row.fetchCursor(db, sql: "SELECT digest, size, held FROM main.document ORDER BY digest")
         while let row = try rows.next() {
-            let digest: Data = row[0]
-            let size: Int64 = row[1]
-            let held: Int64 = row[2]
+            let digest = row.blob(0)
+            let size = row.int(1)
+            let held = row.int(2)
             guard let hash = HashValue(digest) else { continue }
             let path = "documents/\(hash.hex.prefix(2))/\(hash.hex)"
             guard let found = Self.size("\(folder)/\(path)") else {

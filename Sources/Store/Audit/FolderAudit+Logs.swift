@@ -10,7 +10,7 @@ extension FolderAudit {
         let expected = try AuditDatabase.freshSchema()
         let found = try GRDB.Row.fetchAll(db, sql: "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL")
         var texts = Dictionary(
-            found.map { ($0[0] as String, $0[1] as String) }, uniquingKeysWith: { first, _ in first })
+            found.map { ($0.text(0), $0.text(1)) }, uniquingKeysWith: { first, _ in first })
         for (name, sql) in expected {
             let text = texts.removeValue(forKey: name)
             guard text != sql else { continue }
@@ -28,11 +28,15 @@ extension FolderAudit {
         let pragma = options.isQuick ? "quick_check" : "integrity_check"
         for line in try String.fetchAll(db, sql: "PRAGMA main.\(pragma)(\(AuditFindings.keptOfEachKind))")
         where line != "ok" {
-            report.findings.add(.databaseBroken, AuditFinding.Place(file: "entente.sqlite"), found: AuditText.cut(line))
+            // A value that a table does not allow is a matter of its row; all else is one of the file.
+            let isValue = line.hasPrefix("CHECK constraint failed") || line.contains(" value in ")
+            report.findings.add(
+                isValue ? .constraintFailed : .databaseBroken, AuditFinding.Place(file: "entente.sqlite"),
+                found: AuditText.cut(line))
         }
         for row in try GRDB.Row.fetchAll(db, sql: "PRAGMA main.foreign_key_check") {
             report.findings.add(
-                .derivedUnexpected, AuditFinding.Place(table: row[0], key: row.shown(1)),
+                .derivedUnexpected, AuditFinding.Place(table: row.text(0), key: row.shown(1)),
                 expected: "a row of \(row.shown(2))", found: "nothing")
         }
     }
@@ -42,9 +46,9 @@ extension FolderAudit {
         var isThere = false
         for row in try GRDB.Row.fetchAll(db, sql: "SELECT version, digest, file FROM main.charter ORDER BY version") {
             let place = AuditFinding.Place(table: "charter", key: row.shown(0))
-            let digest: Data = row[1]
-            let file: Data = row[2]
-            guard row[0] == version else {
+            let digest = row.blob(1)
+            let file = row.blob(2)
+            guard row.int(0) == version else {
                 report.findings.add(.charterDifferent, place, expected: "nothing", found: row.shown(1))
                 continue
             }
@@ -68,8 +72,8 @@ extension FolderAudit {
         var logs: [AuditedLog] = []
         for member in charter.charter.members {
             let position =
-                rows.firstIndex { $0["origin"] as String == member.log.name }
-                ?? rows.firstIndex { $0["member"] as String == member.id }
+                rows.firstIndex { $0.text("origin") == member.log.name }
+                ?? rows.firstIndex { $0.text("member") == member.id }
             guard let position else {
                 report.findings.add(
                     .logMissing, AuditFinding.Place(log: member.log.name, table: "log"), expected: "a row",
@@ -79,11 +83,11 @@ extension FolderAudit {
             let row = rows.remove(at: position)
             let log = AuditedLog(row, member)
             for (column, expected) in [("origin", member.log.name), ("member", member.id)]
-            where row[column] as String != expected {
+            where row.text(column) != expected {
                 report.findings.add(
                     .logDifferent,
                     AuditFinding.Place(log: log.origin, table: "log", key: String(log.id), column: column),
-                    expected: expected, found: AuditText.cut(row[column]))
+                    expected: expected, found: AuditText.cut(row.text(column)))
             }
             logs.append(log)
         }
@@ -109,7 +113,7 @@ extension FolderAudit {
             for row in rows {
                 report.findings.add(
                     code, AuditFinding.Place(table: table, key: row.shown(0)), expected: "a log of that number",
-                    found: "nothing", count: UInt64(row[1] as Int64))
+                    found: "nothing", count: UInt64(row.int(1)))
             }
         }
         var lower = Int64.min
@@ -213,12 +217,13 @@ extension FolderAudit {
 
 extension AuditedLog {
     init(_ row: GRDB.Row, _ member: CharterMember) {
-        func unsigned(_ column: String) -> UInt64 { UInt64(max(0, row[column] as Int64)) }
-        let edge: Data = row["edge"]
-        let head: Data? = row["head"]
+        func unsigned(_ column: String) -> UInt64 { UInt64(max(0, row.intOrNil(column) ?? 0)) }
+        let end = row["end_reason"] as DatabaseValue
         self.init(
-            id: row["id"], member: member, size: unsigned("size"), edge: [UInt8](edge), headSize: unsigned("head_size"),
-            head: head.map { [UInt8]($0) }, cosigned: unsigned("cosigned"), quorum: unsigned("quorum"),
-            endIndex: row["end_index"], endReason: row["end_reason"])
+            id: row.intOrNil("id") ?? 0, member: member, size: unsigned("size"),
+            edge: [UInt8](row.blobOrNil("edge") ?? Data()), headSize: unsigned("head_size"),
+            head: row.blobOrNil("head").map { [UInt8]($0) }, cosigned: unsigned("cosigned"),
+            quorum: unsigned("quorum"), endIndex: row.intOrNil("end_index"),
+            endReason: end.isNull ? nil : row.text("end_reason"))
     }
 }

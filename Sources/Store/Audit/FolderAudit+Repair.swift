@@ -38,28 +38,31 @@ extension FolderAudit {
         }
     }
 
+    private func inTransaction(_ queue: DatabaseQueue, _ body: (Database) throws -> Void) throws {
+        try inDatabase(queue) { db in
+            try db.inTransaction(.immediate) {
+                try body(db)
+                return .commit
+            }
+        }
+    }
+
     private func repair(
         _ queue: DatabaseQueue, _ source: (any RepairSource)?, _ result: inout RepairReport
     ) async throws {
         guard report.findings.damage > 0 else { return }
         var done: [String] = []
-        try inDatabase(queue) { db in
-            try db.inTransaction(.immediate) {
-                done += try repairRows(db)
-                return .commit
-            }
+        if report.findings.counts[.logMissing] != nil {
+            try inTransaction(queue) { done += try LogRowRepair(db: $0, charter: charter).run() }
+            try inDatabase(queue) { try run($0) }
         }
+        try inTransaction(queue) { done += try repairRows($0) }
         done.forEach { result.did($0) }
         let damaged = verdicts.filter { !$0.verdict.damaged.isEmpty }
         for (log, verdict) in damaged { try await fetch(log, verdict, queue, source, &result) }
         if !done.isEmpty || !damaged.isEmpty { try inDatabase(queue) { try run($0) } }
         var changed: [String] = []
-        try inDatabase(queue) { db in
-            try db.inTransaction(.immediate) {
-                changed = try replaceDerived(db)
-                return .commit
-            }
-        }
+        try inTransaction(queue) { changed = try replaceDerived($0) }
         changed.forEach { result.did($0) }
         try await fetchDocuments(queue, source, &result)
     }
@@ -76,7 +79,6 @@ extension FolderAudit {
                 arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
             done.append("charter: put the verified one in its place")
         }
-        if report.findings.counts[.logMissing] != nil { done += try LogRowRepair(db: db, charter: charter).run() }
         for (log, verdict) in verdicts {
             var notes = NoteRepair(db: db, log: log, charter: charter.charter, member: options.member)
             try notes.run()

@@ -61,11 +61,13 @@ public final class FolderAudit {
         try AuditDatabase.makeScratch(db)
         var isReadable = true
         func stage(_ table: String, _ body: () throws -> Void) throws {
-            do { try body() } catch let error as DatabaseError {
+            do { try body() } catch let error as StoreError where error.code == .file {
+                throw error
+            } catch {
                 isReadable = false
+                let reason = (error as? DatabaseError).map { "\($0.message ?? "") (SQLite \($0.resultCode))" }
                 report.findings.add(
-                    .databaseBroken, AuditFinding.Place(table: table),
-                    found: "\(error.message ?? "cannot be read") (SQLite \(error.resultCode))")
+                    .databaseBroken, AuditFinding.Place(table: table), found: AuditText.cut(reason ?? "\(error)"))
             }
         }
         progress(AuditProgress(stage: .database, done: 0, total: 0))

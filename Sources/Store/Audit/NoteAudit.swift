@@ -76,9 +76,9 @@ struct NoteAudit {
             db, sql: "SELECT size, root, note FROM main.checkpoint WHERE log = ? ORDER BY size", arguments: [log.id])
         var texts: [Int64: [UInt8]] = [:]
         for row in rows {
-            let size: Int64 = row[0]
-            let root: Data = row[1]
-            let note: Data = row[2]
+            let size = row.int(0)
+            let root = row.blob(1)
+            let note = row.blob(2)
             let key = "\(log.id),\(size)"
             signatureCount += 1
             guard let checkpoint = NoteCheck.signed([UInt8](note), by: log.member.log), checkpoint.size == UInt64(size)
@@ -94,8 +94,15 @@ struct NoteAudit {
                     found: AuditText.hex(root))
             }
         }
+        // Checkpoints are stored with the head that they are of.
+        let newest: Int64 = rows.last.map { $0.int(0) } ?? 0
+        if newest > Int64(clamping: log.headSize) {
+            add(
+                .logDifferent, "log", String(log.id), column: "head_size", expected: String(newest),
+                found: String(log.headSize))
+        }
         if log.headSize > 0, texts[Int64(log.headSize)] == nil,
-            !rows.contains(where: { ($0[0] as Int64) == Int64(log.headSize) })
+            !rows.contains(where: { $0.int(0) == Int64(log.headSize) })
         {
             add(.checkpointInvalid, "checkpoint", "\(log.id),\(log.headSize)", expected: "a row", found: "nothing")
         }
@@ -107,10 +114,10 @@ struct NoteAudit {
             db, sql: "SELECT size, member, time, line FROM main.cosignature WHERE log = ?", arguments: [log.id])
         var own: UInt64 = 0
         while let row = try cursor.next() {
-            let size: Int64 = row[0]
-            let name: String = row[1]
-            let time: Int64 = row[2]
-            let line: String = row[3]
+            let size = row.int(0)
+            let name = row.text(1)
+            let time = row.int(2)
+            let line = row.text(3)
             let key = "\(log.id),\(size),\(name)"
             signatureCount += 1
             guard let text = texts[size] else {
@@ -160,9 +167,9 @@ struct NoteAudit {
         var waiting: [(size: Int64, note: [UInt8])] = []
         var done: UInt64 = 0
         while let row = try cursor.next() {
-            let note: Data = row[1]
-            waiting.append((row[0], [UInt8](note)))
-            newest = max(newest, row[0])
+            let note = row.blob(1)
+            waiting.append((row.int(0), [UInt8](note)))
+            newest = max(newest, row.int(0))
             done += 1
             guard waiting.count == Self.notesAtOnce else { continue }
             try checkFirstQuorums(waiting)
@@ -206,8 +213,8 @@ struct NoteAudit {
             let row = try GRDB.Row.fetchOne(
                 db, sql: "SELECT ours, other FROM main.contradiction WHERE log = ?", arguments: [log.id])
         else { return }
-        let ours: Data? = row[0]
-        let other: Data = row[1]
+        let ours = row.blobOrNil(0)
+        let other = row.blob(1)
         signatureCount += ours == nil ? 1 : 2
         let first = ours.flatMap { NoteCheck.signed([UInt8]($0), by: log.member.log, alone: false) }
         guard let second = NoteCheck.signed([UInt8](other), by: log.member.log, alone: false),

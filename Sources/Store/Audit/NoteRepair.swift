@@ -70,9 +70,9 @@ struct NoteRepair {
         for row in try GRDB.Row.fetchAll(
             db, sql: "SELECT size, root, note FROM main.checkpoint WHERE log = ?", arguments: [log.id])
         {
-            let size: Int64 = row[0]
-            let root: Data = row[1]
-            let note: Data = row[2]
+            let size = row.int(0)
+            let root = row.blob(1)
+            let note = row.blob(2)
             let stored = NoteCheck.signed([UInt8](note), by: log.member.log)
             if let stored, stored.size == UInt64(size), stored.root.bytes == [UInt8](root) { continue }
             if let copy = good[UInt64(size)], let checkpoint = NoteCheck.signed(copy, by: log.member.log) {
@@ -105,11 +105,11 @@ struct NoteRepair {
                 LEFT JOIN main.checkpoint c ON c.log = s.log AND c.size = s.size WHERE s.log = ?
                 """, arguments: [log.id])
         {
-            let size: Int64 = row[0]
-            let name: String = row[1]
-            let time: Int64 = row[2]
-            let line: String = row[3]
-            let note: Data? = row[4]
+            let size = row.int(0)
+            let name = row.text(1)
+            let time = row.int(2)
+            let line = row.text(3)
+            let note = row.blobOrNil(4)
             let text = note.flatMap { NoteCheck.signed([UInt8]($0), by: log.member.log)?.text }
             let key = replicas.first { $0.id == name }?.replica
             if let text, let key, let parsed = try? NoteSignature(parsing: line), parsed.isAttributed(to: key),
@@ -139,9 +139,9 @@ struct NoteRepair {
             db, sql: "SELECT size, note FROM main.first_quorum WHERE log = ?", arguments: [log.id])
         var bad: [Int64] = []
         while let row = try cursor.next() {
-            let note: Data = row[1]
+            let note = row.blob(1)
             let found = NoteCheck.quorum([UInt8](note), log: log.member.log, replicas: replicas, needed: charter.quorum)
-            if found.checkpoint?.size != UInt64(bitPattern: row[0]) { bad.append(row[0]) }
+            if found.checkpoint?.size != UInt64(bitPattern: row.int(0)) { bad.append(row.int(0)) }
         }
         for size in bad {
             try db.execute(sql: "DELETE FROM main.first_quorum WHERE log = ? AND size = ?", arguments: [log.id, size])

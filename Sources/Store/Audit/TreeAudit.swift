@@ -75,7 +75,7 @@ struct TreeAudit {
             db, sql: "SELECT id, bytes FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
             arguments: [Schema.entryID(log.id, 0), Schema.entryID(log.id, size)])
         while let row = try cursor.next() {
-            let id: Int64 = row[0]
+            let id = row.int(0)
             let index = UInt64(id & ((1 << Schema.indexBits) - 1))
             try fill(upTo: index, write)
             let leaf = try row.withUnsafeData(atIndex: 1) { data in
@@ -147,9 +147,9 @@ struct TreeAudit {
                 """, arguments: [log.id])
         var unfit: [UInt64] = []
         while let row = try rows.next() {
-            let size: Int64 = row[0]
-            let signed: Data = row[1]
-            let computed: Data? = row[2]
+            let size = row.int(0)
+            let signed = row.blob(1)
+            let computed = row.blobOrNil(2)
             if let root = HashValue(signed) { facts.newest = (UInt64(size), root) }
             if signed == computed {
                 facts.signedUpTo = UInt64(size)
@@ -174,10 +174,10 @@ struct TreeAudit {
                 """, arguments: [Schema.tileID(log.id, 0, 0), Schema.tileID(log.id, 1, 0)])
         var ranges: [Range<UInt64>] = []
         while let row = try cursor.next() {
-            let id: Int64 = row[0]
+            let id = row.int(0)
             let first = UInt64(id & ((1 << 44) - 1)) << 8
-            let ours = Tables.hashes(row[1])
-            let stored: Data? = row[2]
+            let ours = Tables.hashes(row.blob(1))
+            let stored = row.blobOrNil(2)
             let theirs = Tables.hashes(stored ?? Data())
             for slot in ours.indices where !theirs.indices.contains(slot) || theirs[slot] != ours[slot] {
                 let index = first + UInt64(slot)

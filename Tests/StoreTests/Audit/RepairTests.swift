@@ -13,7 +13,7 @@ struct RepairTests {
 
     /// Damage to entries, and the indexes that are to be named.
     static let damages: [(sql: String, code: AuditFinding.Code, index: UInt64)] = [
-        ("UPDATE entry SET bytes = bytes || x'20' WHERE id = (\(name) << 44) | 40", .entryDamaged, 40),
+        ("UPDATE entry SET bytes = CAST(bytes || x'20' AS BLOB) WHERE id = (\(name) << 44) | 40", .entryDamaged, 40),
         ("UPDATE entry SET bytes = x'' WHERE id = (\(name) << 44) | 0", .entryDamaged, 0),
         ("DELETE FROM entry WHERE id = (\(name) << 44) | 261", .entryMissing, 261),
         ("DELETE FROM entry WHERE id BETWEEN (\(name) << 44) | 250 AND (\(name) << 44) | 300", .entryMissing, 250),
