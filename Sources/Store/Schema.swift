@@ -23,6 +23,10 @@ enum Schema {
             try db.execute(sql: derived)
             try db.execute(sql: signatures)
         }
+        migrator.registerMigration("2: missing documents") { db in
+            // Few are missing at a time, however many there are.
+            try db.execute(sql: "CREATE INDEX missing_document ON document(digest) WHERE held = 0")
+        }
         return migrator
     }
 

@@ -1,6 +1,7 @@
 public import Alliance
 import Foundation
 import GRDB
+import Synchronization
 public import TransparencyLog
 
 /// All that a proof of one row needs, read as of one moment.
@@ -37,15 +38,28 @@ extension Store {
     /// - Returns: nil while no quorum holds the newest state: maps are kept as of that state only.
     /// - Throws: ``StoreError`` with code `unknown` where the log is empty.
     public func proof(of key: RowKey, register: String, in origin: String) async throws -> StoredProof? {
-        try await read { db in
+        try await read { [self] db in
             let record = try Self.record(db, origin)
             let log = try Self.logID(db, origin)
             guard record.size > 0 else { throw StoreError(.unknown, "nothing is held of \(origin) yet") }
             guard record.quorum == record.size, let checkpoint = try Self.checkpoint(db, log, record.quorum) else {
                 return nil
             }
-            return try ProofGatherer(db: db, log: log, origin: origin, checkpoint: checkpoint).gather(key, register)
+            let gatherer = ProofGatherer(db: db, log: log, origin: origin, checkpoint: checkpoint, store: self)
+            return try gatherer.gather(key, register)
         }
+    }
+
+    /// A map as the reader's snapshot has it: the one that the writer keeps, one that was loaded, or loaded now.
+    fileprivate func map(_ name: String, of origin: String, _ id: Int64, _ db: Database) throws -> RegisterMap {
+        guard let stored = try Data.fetchOne(db, sql: "SELECT root FROM map WHERE id = ?", arguments: [id]),
+            let root = HashValue(stored)
+        else { throw StoreError(.damaged, "the map \(name) of \(origin) is damaged; run entente fsck") }
+        if let map = views.withLock({ $0[origin]?.maps[name] }), map.root == root { return map }
+        if let map = loadedMaps.map(id, root: root) { return map }
+        let map = try Tables.map(db, id)
+        loadedMaps.keep(map, id)
+        return map
     }
 }
 
@@ -54,6 +68,7 @@ private struct ProofGatherer {
     let log: Int64
     let origin: String
     let checkpoint: SignedCheckpoint
+    let store: Store
 
     func gather(_ key: RowKey, _ register: String) throws -> StoredProof {
         let stateIndex = checkpoint.size - 1
@@ -86,7 +101,7 @@ private struct ProofGatherer {
 
     private func look(up key: RowKey) throws -> (LogRow?, RegisterMapProof?) {
         guard let id = try Store.mapID(db, origin, key.map) else { return (nil, nil) }
-        let map = try Tables.map(db, id)
+        let map = try store.map(key.map, of: origin, id, db)
         let proof = try map.prove(key: key.key) { page in
             guard let leaves = try Tables.page(db, id, page) else {
                 throw StoreError(.damaged, "a page of map \(key.map) is missing; run entente fsck")

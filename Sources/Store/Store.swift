@@ -18,19 +18,37 @@ public final class Store: Sendable {
     let writer: WriterState
     /// Each log as of its last durable change, for readers that must not wait for the writer.
     let views = Mutex<[String: LogView]>([:])
+    /// Maps that readers loaded for proofs.
+    let loadedMaps = LoadedMaps()
+    /// The database's log of changes that are not in its file yet.
+    private let changesPath: String
+    private let changesLimit: Int
 
     /// Opens a data folder, and makes it where it is missing.
     ///
     /// - Throws: ``StoreError`` with code `locked` where another process has it open.
-    public init(folder: String) throws {
+    public convenience init(folder: String) throws { try self.init(folder: folder, changesLimit: 256 << 20) }
+
+    /// - Parameters:
+    ///   - changesLimit: bytes of the database's log from which on the writer waits for readers to get out of the way
+    ///     of moving it into the file. SQLite by itself moves it without waiting, so that readers one after another,
+    ///     such as peers that catch up, could let it grow for ever.
+    ///   - onStatement: hears every statement that is run, for tests of query plans.
+    init(folder: String, changesLimit: Int, onStatement: (@Sendable (String) -> Void)? = nil) throws {
+        self.changesLimit = changesLimit
         try Self.makeFolder(folder)
         lock = try FolderLock(folder: folder)
         documents = try DocumentFolder(folder: "\(folder)/documents")
         let path = "\(folder)/entente.sqlite"
+        changesPath = "\(path)-wal"
         do {
-            pool = try DatabasePool(path: path, configuration: Self.configuration)
+            pool = try DatabasePool(path: path, configuration: Self.configuration(onStatement))
             try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
+                try db.execute(sql: "PRAGMA cache_size = -32768")
+                // 64 MB of 16 kB pages. In a log of a million entries a batch changes some 50 MB of pages all over its
+                // indexes, which are then written into the file once for several batches.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4096")
                 let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
                 let journal = try String.fetchOne(db, sql: "PRAGMA journal_mode")
                 guard synchronous == 2, journal == "wal" else {
@@ -53,18 +71,29 @@ public final class Store: Sendable {
         try pool.close()
     }
 
-    private static var configuration: Configuration {
+    private static func configuration(_ onStatement: (@Sendable (String) -> Void)?) -> Configuration {
         var configuration = Configuration()
         configuration.maximumReaderCount = 4
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             // 16 kB pages beat 4 kB for rows of 700 bytes; takes effect in a new file only.
             try db.execute(sql: "PRAGMA page_size = 16384")
-            try db.execute(sql: "PRAGMA cache_size = -32768")
+            // Readers' share, each; the system caches the file once for all.
+            try db.execute(sql: "PRAGMA cache_size = -8192")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            // A large submission leaves a long log behind, which the next reset cuts.
+            try db.execute(sql: "PRAGMA journal_size_limit = \(changesKept)")
+            if let onStatement {
+                db.trace { event in
+                    if case .statement(let statement) = event { onStatement(statement.sql) }
+                }
+            }
         }
         return configuration
     }
+
+    /// Bytes of the database's log that stay on the disk after its content was moved into the file.
+    private static let changesKept = 64 << 20
 
     private static func makeFolder(_ folder: String) throws {
         do {
@@ -83,13 +112,31 @@ public final class Store: Sendable {
     ) async throws
         -> Result
     {
-        do { return try await pool.write { [writer] db in try body(db, writer) } } catch let error as StoreError {
+        do {
+            let result = try await pool.write { [writer] db in try body(db, writer) }
+            await shortenChanges()
+            return result
+        } catch let error as StoreError {
             throw error
         } catch {
             await forget()
             guard let error = error as? DatabaseError else { throw error }
             throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
+    }
+
+    /// Moves the database's log into its file where it has grown long; what fails is tried again after the next write.
+    private func shortenChanges() async {
+        guard changesSize >= changesLimit else { return }
+        await Task { [pool] in
+            try? await pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        }.value
+    }
+
+    /// Bytes of the database's log.
+    var changesSize: Int {
+        var status = stat()
+        return stat(changesPath, &status) == 0 ? Int(status.st_size) : 0
     }
 
     /// In a task of its own: a caller whose task was cancelled, perhaps between body and commit, could not do it.
@@ -117,10 +164,13 @@ public final class Store: Sendable {
 struct LogView {
     let state: LogState
     let frontier: TreeFrontier
+    /// Maps that the writer has loaded; copies share their memory.
+    let maps: [String: RegisterMap]
 
     init(_ log: OpenLog) {
         state = log.state
         frontier = log.frontier
+        maps = log.maps
     }
 }
 
