@@ -51,6 +51,8 @@ public struct Membership: Hashable, Sendable {
     public let quorum: Int
     /// The members, sorted by id.
     public let members: [Member]
+    /// The positions of members by the ID of their replica key; few IDs, if any, are of two keys.
+    private let positionsByReplicaKey: [UInt32: [Int]]
 
     /// Describes a charter. Members are kept sorted by id; the charter has been checked, so ids and origins differ.
     public init(alliance: HashValue, version: UInt64, digest: HashValue, quorum: Int, members: [Member]) {
@@ -58,7 +60,13 @@ public struct Membership: Hashable, Sendable {
         self.version = version
         self.digest = digest
         self.quorum = quorum
-        self.members = members.sorted { $0.id.precedes($1.id) }
+        let sorted = members.sorted { $0.id.precedes($1.id) }
+        self.members = sorted
+        var positions: [UInt32: [Int]] = [:]
+        for (position, member) in sorted.enumerated() {
+            if let key = member.replicaKey { positions[key.keyID, default: []].append(position) }
+        }
+        positionsByReplicaKey = positions
     }
 
     /// The member with this id.
@@ -74,5 +82,15 @@ public struct Membership: Hashable, Sendable {
     /// The members whose cosignatures count for a log: active, with a replica key, never the owner (formats 4).
     public func replicas(of origin: String) -> [Member] {
         members.filter { $0.isActive && $0.replicaKey != nil && !$0.origin.isExactly(origin) }
+    }
+
+    /// Whose cosignature of this log a line says it is, if it would count.
+    func replica(_ line: NoteSignature, of origin: String) -> (member: Member, key: VerifierKey)? {
+        for position in positionsByReplicaKey[line.keyID] ?? [] {
+            let member = members[position]
+            guard member.isActive, let key = member.replicaKey, line.isAttributed(to: key) else { continue }
+            return member.origin.isExactly(origin) ? nil : (member, key)
+        }
+        return nil
     }
 }

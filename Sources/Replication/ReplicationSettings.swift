@@ -18,6 +18,8 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var freshnessInterval: Int64 = 10_000
     /// When a range counts as not coming; milliseconds.
     public var rangeTimeout: Int64 = 30_000
+    /// When a range that has not come no longer counts among ``concurrentLogs``; milliseconds.
+    public var slowRange: Int64 = 2_000
     /// When a document counts as not coming; milliseconds.
     public var documentTimeout: Int64 = 600_000
     /// When a charter counts as not coming; milliseconds.
@@ -42,6 +44,10 @@ public struct ReplicationSettings: Hashable, Sendable {
 
     /// Most logs that fetch ranges at once.
     public var concurrentLogs: Int = 4
+    /// Most slow requests for ranges besides.
+    public var slowLogs: Int = 24
+    /// Slow requests of one peer from which on it is asked for no further range.
+    public var slowRangesPerPeer: Int = 2
     /// Most ranges of one log that wait for the one being stored.
     public var readyRangesPerLog: Int = 4
     /// Most bytes of ranges of one log that wait; one range more than this may wait, when nothing else does.
@@ -68,6 +74,8 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var peers: Int = 512
     /// Rejections in one session after which it is ended.
     public var rejectionsPerPeer: Int = 64
+    /// Signature lines in all heads up to which they are sent whole when digests differ; beyond, a summary goes first.
+    public var headsLines: Int = 64
     /// Most bytes of notes in one page of heads; at most ``WireLimits/headsBytes``.
     public var headsPageBytes: Int = 256 * 1024
 
@@ -78,7 +86,7 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var problem: String? {
         let times = [
             exchangeInterval, announceInterval, relayDelay, spreadDelay, freshnessInterval, rangeTimeout,
-            documentTimeout, charterTimeout, headsInterval, firstBackoff, maximumBackoff, rejectionBackoff,
+            slowRange, documentTimeout, charterTimeout, headsInterval, firstBackoff, maximumBackoff, rejectionBackoff,
         ]
         if times.contains(where: { $0 <= 0 || $0 > 86_400_000 }) { return "a time is not between 1 ms and a day" }
         if exchangeJitter < 0 || exchangeJitter >= exchangeInterval { return "the jitter is not below the interval" }
@@ -90,7 +98,8 @@ public struct ReplicationSettings: Hashable, Sendable {
             return "a page of heads is outside of what a frame holds"
         }
         let counts = [
-            concurrentLogs, readyRangesPerLog, readyBytesPerLog, servedRangesPerPeer, concurrentDocuments,
+            concurrentLogs, slowLogs, slowRangesPerPeer, headsLines, readyRangesPerLog, readyBytesPerLog,
+            servedRangesPerPeer, concurrentDocuments,
             rememberedDocuments, recentHeadsPerLog, offeredHeadsPerLog, oldHeadsPerLog, oldHeadChecksPerLog,
             earlyHeadsPerLog, peers, rejectionsPerPeer,
         ]

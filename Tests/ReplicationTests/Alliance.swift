@@ -19,9 +19,9 @@ struct TestAlliance {
             Member(
                 id: "did:web:\(name).example",
                 signer: try NoteSigner(
-                    name: "\(name).example/log", seed: Array(repeating: UInt8(index + 1), count: 32)),
+                    name: "\(name).example/log", seed: HashValue.sha256("log \(index)").bytes),
                 cosigner: try CosignatureSigner(
-                    name: "\(name).example/replica", seed: Array(repeating: UInt8(index + 101), count: 32)))
+                    name: "\(name).example/replica", seed: HashValue.sha256("replica \(index)").bytes))
         }
         membership = Membership(
             alliance: HashValue.sha256("alliance"), version: version, digest: HashValue.sha256("charter \(version)"),
@@ -236,6 +236,10 @@ extension [Message] {
 
     var pages: [HeadsPage] {
         compactMap { if case .heads(let page) = $0 { page } else { nil } }
+    }
+
+    var summaries: [[HeadSummary]] {
+        compactMap { if case .summary(let heads) = $0 { heads } else { nil } }
     }
 
     var wanted: [RangeRequest] {

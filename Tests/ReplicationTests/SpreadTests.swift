@@ -237,6 +237,7 @@ import TransparencyLog
         let many = try TestAlliance((10..<40).map { "m\($0)" })
         var settings = ReplicationSettings()
         settings.headsPageBytes = WireLimits.noteBytes
+        settings.headsLines = 10_000
         let cosigners = Array(many.members[1...])
         let logs = try many.members.prefix(20).map { member in
             try TestLog(member, 3).snapshot(cosigners: cosigners.filter { $0.id != member.id })

@@ -26,6 +26,7 @@ import TransparencyLog
         .refused(Refusal(request: RequestID(9), reason: .busy, text: "später")),
         .wantFresh(origin: "o"),
         .neighbours(["did:web:a", "did:web:b"]),
+        .summary([]), .summary([HeadSummary(origin: "a", digest: digest), HeadSummary(origin: "b", digest: digest)]),
     ]
 
     @Test(arguments: samples) func everyMessageComesBack(_ message: Message) throws {
@@ -129,6 +130,7 @@ import TransparencyLog
                     origin: "o", size: 1, root: Self.digest,
                     lines: Array(repeating: [1], count: WireLimits.signatureLines + 1))),
             .neighbours(Array(repeating: "m", count: WireLimits.neighbours + 1)),
+            .summary((0...WireLimits.headsCount).map { HeadSummary(origin: "o\(10_000 + $0)", digest: Self.digest) }),
         ]
         for message in messages {
             var decoder = FrameDecoder()
@@ -139,7 +141,9 @@ import TransparencyLog
     }
 
     @Test func textsAndFieldsAreStrict() {
+        let twice = Array(repeating: HeadSummary(origin: "o", digest: Self.digest), count: 2)
         let bodies: [[UInt8]] = [
+            Array(Message.summary(twice).frame.dropFirst(4)),
             [8, 0, 0, 0, 2, 0xC3, 0x28], [8, 0, 0, 0, 1, 10], [8, 0, 0, 0, 0],
             Array(Message.head(Announcement(note: [1], inlineFrom: 3, inlineEntries: [])).frame.dropFirst(4)),
             Array(Message.heads(HeadsPage(after: "b", through: "a", notes: [])).frame.dropFirst(4)),

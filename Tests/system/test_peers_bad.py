@@ -111,6 +111,10 @@ def test_honest_at_first(strangers, pk):
         "endless-list": ("oversizedFrame", wire.frame(wire.NEIGHBOURS, struct.pack(">I", 0xFFFFFFFF))),
         "text-with-controls": ("malformedFrame", wire.frame(wire.WANT_HEAD, wire.text("a\nb"))),
         "text-not-utf8": ("malformedFrame", wire.frame(wire.WANT_HEAD, wire.text(b"\xff\xfe"))),
+        "summary-out-of-order": (
+            "malformedFrame",
+            wire.frame(wire.SUMMARY, struct.pack(">I", 2), 2 * (wire.text("pk.alliance.example/log1") + bytes(32))),
+        ),
     }.values(),
     ids=[
         "garbage",
@@ -122,6 +126,7 @@ def test_honest_at_first(strangers, pk):
         "endless-list",
         "text-with-controls",
         "text-not-utf8",
+        "summary-out-of-order",
     ],
 )
 def test_broken_frame_ends_the_session(strangers, pk, reason, sent):
@@ -140,6 +145,16 @@ def test_unknown_frames_are_skipped(strangers, pk):
         session.send(wire.frame(wire.WANT_HEAD, wire.text(strangers["pk"].log_of("pk")["origin"])))
         fields = session.wait(wire.HEAD, matching=lambda one: one.text().startswith(b"pk."))
         assert fields.text().startswith(b"pk.alliance.example/log1\n")
+
+
+def test_a_summary_is_answered_with_the_heads_that_differ(strangers, pk):
+    with strangers.played["m1"].session(pk) as session:
+        session.send(wire.frame(wire.SUMMARY, struct.pack(">I", 0)))
+        page = session.wait(wire.HEADS)
+        assert (page.text(), page.text()) == (b"", b"")
+        origins = [note.split(b"\n")[0] for note in page.items()]
+        assert b"pk.alliance.example/log1" in origins and origins == sorted(origins)
+    goes_on(strangers)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ import threading
     WANT_FRESH,
     NEIGHBOURS,
 ) = range(1, 15)
+SUMMARY = 17
 
 
 def context(identity, trusted, version=ssl.TLSVersion.TLSv1_3):

@@ -1,7 +1,8 @@
 internal import TransparencyLog
 
-// The periodic exchange: one small digest when nothing differs, pages of heads when something does. It alone guarantees
-// that what one node holds reaches all that are connected with it; announcements only make it fast.
+// The periodic exchange: one small digest when nothing differs; when something does, pages of heads: of all of them while
+// they are few, else of those that a summary shows to differ. It alone guarantees that what one node holds reaches all
+// that are connected with it; announcements only make it fast.
 
 extension Replication {
     mutating func setExchangeTimer(_ peer: Int, _ now: Instant) {
@@ -15,50 +16,92 @@ extension Replication {
         setExchangeTimer(peer, now)
     }
 
-    /// SHA-256 over the charter, and of each log of which a head is held the origin, size, root and cosigners with
-    /// their times: equal where there is nothing to tell each other.
+    /// SHA-256 over the charter and the digests of all heads, by origin: equal where there is nothing to tell each
+    /// other.
     mutating func digest() -> HashValue {
-        if let digestCache { return digestCache }
-        var writer = FieldWriter(reserving: 256 * (logs.count + 1))
+        var writer = FieldWriter(reserving: 40 + 32 * logs.count)
         writer.write(membership.version)
         writer.write(membership.digest)
-        for log in logs {
-            guard let head = log.head else { continue }
-            writer.write(log.origin)
-            writer.write(head.size)
-            writer.write(head.root)
-            writer.write(UInt32(head.cosignatures.count))
-            for signature in head.cosignatures {
-                writer.write(signature.member)
-                writer.write(signature.time)
-            }
+        for log in logs.indices {
+            if let digest = headDigest(log) { writer.write(digest) }
+        }
+        return HashValue.sha256(writer.bytes)
+    }
+
+    /// SHA-256 over a log's origin and its head's size, root and cosigners with their times; nil without a head.
+    private mutating func headDigest(_ log: Int) -> HashValue? {
+        if let known = logs[log].headDigest { return known }
+        guard let head = logs[log].head else { return nil }
+        var writer = FieldWriter(reserving: 128 + 48 * head.cosignatures.count)
+        writer.write(logs[log].origin)
+        writer.write(head.size)
+        writer.write(head.root)
+        writer.write(UInt32(head.cosignatures.count))
+        for signature in head.cosignatures {
+            writer.write(signature.member)
+            writer.write(signature.time)
         }
         let digest = HashValue.sha256(writer.bytes)
-        digestCache = digest
+        logs[log].headDigest = digest
         return digest
     }
 
     mutating func digestReceived(_ theirs: HashValue, from peer: Int, _ now: Instant) {
         if theirs == digest() {
-            for log in logs.indices {
-                if let head = logs[log].head {
-                    peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)
-                }
-            }
+            for log in logs.indices { isEqual(log, peer) }
             return
         }
         // A peer that asks too often waits for its next turn: an answer is much longer than a question.
-        if let last = peers[peer].headsSentAt, now - last < settings.headsInterval, now >= last { return }
-        peers[peer].headsSentAt = now
-        sendHeads(to: peer)
+        guard mayAnswer(peers[peer].headsSentAt, now), mayAnswer(peers[peer].summarySentAt, now) else { return }
+        let lines = logs.reduce(0) { $0 + ($1.head.map { 1 + $0.cosignatures.count } ?? 0) }
+        guard lines > settings.headsLines else {
+            peers[peer].headsSentAt = now
+            return sendHeads(logs.indices, to: peer)
+        }
+        peers[peer].summarySentAt = now
+        var heads: [HeadSummary] = []
+        for log in logs.indices {
+            if let digest = headDigest(log) { heads.append(HeadSummary(origin: logs[log].origin, digest: digest)) }
+        }
+        send(peer, .summary(Array(heads.prefix(WireLimits.headsCount))))
     }
 
-    /// Sends all heads, on as many pages as they need.
-    private mutating func sendHeads(to peer: Int) {
-        var after = ""
+    private func mayAnswer(_ last: Instant?, _ now: Instant) -> Bool {
+        last.map { now < $0 || now - $0 >= settings.headsInterval } ?? true
+    }
+
+    /// The peer has the same head of a log as we.
+    private mutating func isEqual(_ log: Int, _ peer: Int) {
+        guard let head = logs[log].head else { return }
+        peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)
+    }
+
+    /// What the peer has, log by log: it is sent ours where that is something else, and then tells us what we lack.
+    mutating func summaryReceived(_ heads: [HeadSummary], from peer: Int, _ now: Instant) {
+        guard mayAnswer(peers[peer].headsSentAt, now) else { return }
+        peers[peer].headsSentAt = now
+        var position = 0
+        var run: Range<Int>?
+        for log in logs.indices {
+            while position < heads.count, heads[position].origin.precedes(logs[log].origin) { position += 1 }
+            let isNamed = position < heads.count && heads[position].origin.isExactly(logs[log].origin)
+            guard headDigest(log) == (isNamed ? heads[position].digest : nil) else {
+                run = (run?.lowerBound ?? log)..<(log + 1)
+                continue
+            }
+            isEqual(log, peer)
+            if let run { sendHeads(run, to: peer) }
+            run = nil
+        }
+        if let run { sendHeads(run, to: peer) }
+    }
+
+    /// Sends the heads of logs that follow one another, on as many pages as they need.
+    private mutating func sendHeads(_ range: Range<Int>, to peer: Int) {
+        var after = range.lowerBound > 0 ? logs[range.lowerBound - 1].origin : ""
         var notes: [[UInt8]] = []
         var bytes = 0
-        for log in logs.indices {
+        for log in range {
             guard let head = logs[log].head else { continue }
             let note = head.note
             if bytes + note.count > settings.headsPageBytes || notes.count >= WireLimits.headsCount {
@@ -71,7 +114,8 @@ extension Replication {
             bytes += note.count
             peers[peer].logs[log].told = max(peers[peer].logs[log].told, head.size)
         }
-        send(peer, .heads(HeadsPage(after: after, through: "", notes: notes)))
+        let through = range.upperBound < logs.count ? logs[range.upperBound - 1].origin : ""
+        send(peer, .heads(HeadsPage(after: after, through: through, notes: notes)))
     }
 
     /// A peer's page: learn from it, and tell the peer what it lacks.

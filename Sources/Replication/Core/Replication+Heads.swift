@@ -28,7 +28,7 @@ extension Replication {
             throw Rejection(.unknownLog, "a head of a log that no member has")
         }
         let known = logs[log].knownHead(HeadKey(size: checkpoint.size, root: checkpoint.root))
-        var head = Head(checkpoint, logSignature: try offered.logSignature(logs[log].key, known: known))
+        var head = Head(checkpoint, logSignature: try offered.logSignature(logs[log].key, known: known, memory: memory))
         let news = try cosignatureCheck(now).newSignatures(
             in: offered.note.signatures, of: checkpoint, known: known?.cosignatures ?? [])
         _ = head.merge(news)

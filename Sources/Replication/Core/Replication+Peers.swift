@@ -90,6 +90,7 @@ extension Replication {
         case .signatures(let set): try signaturesReceived(set, from: peer, now)
         case .digest(let digest): digestReceived(digest, from: peer, now)
         case .heads(let page): try headsReceived(page, from: peer, now)
+        case .summary(let heads): summaryReceived(heads, from: peer, now)
         case .wantRange(let request): rangeWanted(request, by: peer)
         case .wantDocument(let digest, let offset): documentWanted(digest, offset, by: peer)
         case .wantHead(let origin): headWanted(origin, by: peer)

@@ -17,7 +17,7 @@ extension Replication {
         guard state.fetch == nil, state.ready.isEmpty, state.waitingForCharter == nil else { return }
         guard let largest = state.offers.last?.head.size, largest > state.tip else { return }
         if let moment = state.notBefore, moment > now { return setRetryTimer(log, at: moment) }
-        guard logs.count(where: \.isFetching) < settings.concurrentLogs else { return }
+        guard hasPlace else { return }
         var retry: Instant?
         let order = state.offers.indices.sorted {
             let (left, right) = (state.offers[$0], state.offers[$1])
@@ -29,6 +29,16 @@ extension Replication {
             }
         }
         if let retry { setRetryTimer(log, at: retry) }
+    }
+
+    /// Whether another log may fetch: those that wait for a slow peer keep no other waiting.
+    private var hasPlace: Bool {
+        var (prompt, slow) = (0, 0)
+        for log in logs.indices {
+            guard let fetch = logs[log].fetch else { continue }
+            if fetch.isSlow { slow += 1 } else { prompt += 1 }
+        }
+        return prompt < settings.concurrentLogs && slow <= settings.slowLogs
     }
 
     private mutating func setRetryTimer(_ log: Int, at moment: Instant) {
@@ -43,6 +53,8 @@ extension Replication {
         var best: Int?
         for id in offer.peers {
             guard let peer = peerIndex(id), peers[peer].isUsable else { continue }
+            // Once one of them has ended, in whatever way, all logs are looked at again.
+            if peers[peer].slow >= settings.slowRangesPerPeer { continue }
             if let moment = peers[peer].logs[log].notBefore, moment > now {
                 retry = min(retry ?? moment, moment)
                 continue
@@ -62,7 +74,7 @@ extension Replication {
         let id = peers[peer].id
         let wanted = RangeRequest(
             request: request, origin: logs[log].origin, from: logs[log].tip, headSize: head.size, headRoot: head.root)
-        logs[log].fetch = Fetch(request: request, peer: id, from: wanted.from, head: head.key)
+        logs[log].fetch = Fetch(request: request, peer: id, from: wanted.from, head: head.key, since: now)
         peers[peer].outstanding += 1
         peers[peer].logs[log].lastAsked = request.number
         if peers[peer].canFetch {
@@ -70,7 +82,7 @@ extension Replication {
         } else {
             send(peer, .wantRange(wanted))
         }
-        emit(.setTimer(.request(request), at: now + settings.rangeTimeout))
+        emit(.setTimer(.request(request), at: now + min(settings.slowRange, settings.rangeTimeout)))
     }
 }
 
@@ -84,7 +96,10 @@ extension Replication {
         }
         logs[log].fetch = nil
         emit(.cancelTimer(.request(request)))
-        if let peer = peerIndex(fetch.peer) { peers[peer].outstanding -= 1 }
+        if let peer = peerIndex(fetch.peer) {
+            peers[peer].outstanding -= 1
+            if fetch.isSlow { peers[peer].slow -= 1 }
+        }
         return (log, fetch)
     }
 
@@ -112,9 +127,22 @@ extension Replication {
     }
 
     mutating func requestTimedOut(_ request: RequestID, _ now: Instant) {
+        if let log = logs.firstIndex(where: { $0.fetch?.request == request }), let fetch = logs[log].fetch,
+            !fetch.isSlow, now - fetch.since < settings.rangeTimeout
+        {
+            return becameSlow(log, fetch, now)
+        }
         guard let (log, fetch) = endFetch(request) else { return documentTimedOut(request, now) }
         emit(.cancelFetch(request))
         failed(log, fetch.peer, fetch.head, .timedOut, now)
+    }
+
+    /// A range takes long: its log gives its place to another, and the peer is asked for little more until it has come.
+    private mutating func becameSlow(_ log: Int, _ fetch: Fetch, _ now: Instant) {
+        logs[log].fetch?.isSlow = true
+        if let peer = peerIndex(fetch.peer) { peers[peer].slow += 1 }
+        emit(.setTimer(.request(fetch.request), at: fetch.since + settings.rangeTimeout))
+        scheduleAll(now)
     }
 
     /// An attempt at a head has failed: others go on, and this peer may try again later.

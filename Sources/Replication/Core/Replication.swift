@@ -25,10 +25,10 @@ public struct Replication: Sendable {
     var publishing = Publishing()
     var charter = CharterExchange()
     var random: SplitMix64
+    let memory: (any SignatureMemory)?
     var lastRequest: UInt64 = 0
     var nextLog = 0
     var counts: [Rejection.Reason: Int] = [:]
-    var digestCache: HashValue?
     private var effects: [Effect] = []
 
     /// A node that holds what the snapshots say.
@@ -40,9 +40,10 @@ public struct Replication: Sendable {
     ///   - membership: The charter in force.
     ///   - logs: What is held; logs that are missing are empty, and logs that no member has are ignored.
     ///   - seed: For the jitter of the periodic exchange.
+    ///   - memory: Remembers signatures that were verified.
     public init(
         settings: ReplicationSettings, me: String, node: String = "", membership: Membership, logs: [LogSnapshot],
-        seed: UInt64
+        seed: UInt64, memory: (any SignatureMemory)? = nil
     ) {
         if let problem = settings.problem { preconditionFailure("settings: \(problem)") }
         self.settings = settings
@@ -50,6 +51,7 @@ public struct Replication: Sendable {
         self.node = node
         self.membership = membership
         random = SplitMix64(seed: seed)
+        self.memory = memory
         documents = Documents(limit: settings.rememberedDocuments)
         addLogs()
         for snapshot in logs { restore(snapshot) }
@@ -61,10 +63,6 @@ public struct Replication: Sendable {
     ///   - event: What has happened.
     ///   - now: The present moment. It may jump; nothing breaks, though waits may get longer or shorter.
     public mutating func handle(_ event: Event, now: Instant) -> [Effect] {
-        switch event {
-        case .message(_, .digest), .timer: break
-        default: digestCache = nil
-        }
         dispatch(event, now)
         defer { effects = [] }
         return effects
@@ -158,7 +156,7 @@ extension Replication {
     }
 
     func cosignatureCheck(_ now: Instant) -> CosignatureCheck {
-        CosignatureCheck(membership: membership, now: now, tolerance: settings.clockTolerance)
+        CosignatureCheck(membership: membership, now: now, tolerance: settings.clockTolerance, memory: memory)
     }
 }
 

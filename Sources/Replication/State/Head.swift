@@ -99,17 +99,35 @@ struct OfferedNote {
         self.checkpoint = checkpoint
     }
 
-    /// Verifies the log's signature, unless exactly this one is known to be good.
-    func logSignature(_ key: VerifierKey, known: Head?) throws(Rejection) -> NoteSignature {
-        let origin = checkpoint.origin
+    /// The lines by the log's key; nil where exactly this one is known to be good.
+    private func unverifiedLines(_ key: VerifierKey, known: Head?) -> [NoteSignature]? {
         let lines = note.signatures.filter { $0.isAttributed(to: key) }
+        if lines.count == 1, let known, known.checkpoint == checkpoint, known.logSignature == lines[0] { return nil }
+        return lines
+    }
+
+    /// Verifies the log's signature, unless exactly this one is known to be good.
+    func logSignature(
+        _ key: VerifierKey, known: Head?, memory: (any SignatureMemory)? = nil
+    ) throws(Rejection) -> NoteSignature {
+        let origin = checkpoint.origin
+        guard let lines = unverifiedLines(key, known: known) else {
+            guard let known else { preconditionFailure("a known signature is that of a known head") }
+            return known.logSignature
+        }
         guard let first = lines.first else { throw Rejection(.badSignature, origin: origin, "the log has not signed") }
-        if lines.count == 1, let known, known.checkpoint == checkpoint, known.logSignature == first { return first }
-        guard let single = try? SignedNote(text: note.text, signatures: lines), (try? single.verify([key])) != nil
-        else {
-            throw Rejection(.badSignature, origin: origin, "the log's signature does not verify")
+        for line in lines {
+            let claim = SignatureClaim(key: key, text: note.text, line: line)
+            guard memory?.isTrue(claim) ?? false || claim.isTrue else {
+                throw Rejection(.badSignature, origin: origin, "the log's signature does not verify")
+            }
         }
         return first
+    }
+
+    /// What ``logSignature(_:known:memory:)`` would verify.
+    func logClaims(_ key: VerifierKey, known: Head?) -> [SignatureClaim] {
+        (unverifiedLines(key, known: known) ?? []).map { SignatureClaim(key: key, text: note.text, line: $0) }
     }
 }
 
@@ -118,6 +136,7 @@ struct CosignatureCheck {
     let membership: Membership
     let now: Instant
     let tolerance: Int64
+    var memory: (any SignatureMemory)?
 
     /// The lines that are by a known replica key, verified, and newer than what is known.
     ///
@@ -127,22 +146,11 @@ struct CosignatureCheck {
         in lines: [NoteSignature], of checkpoint: Checkpoint, known: [ReplicaSignature]
     ) throws(Rejection) -> [ReplicaSignature] {
         var result: [ReplicaSignature] = []
-        let replicas = membership.replicas(of: checkpoint.origin)
         let text = checkpoint.text
         for line in lines {
-            guard let member = replicas.first(where: { $0.replicaKey.map(line.isAttributed(to:)) ?? false }),
-                let key = member.replicaKey
-            else { continue }
-            guard let claim = try? Cosignature(parsing: line) else {
-                throw Rejection(
-                    .malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
-            }
-            if Instant(seconds: claim.timestamp) - now > tolerance { continue }
-            if let old = known.first(where: { $0.member.isExactly(member.id) }) {
-                let isRecent = now - Instant(seconds: claim.timestamp) <= ReplicaSignature.refreshAge
-                guard old.isRefreshed(by: claim.timestamp), isRecent else { continue }
-            }
-            guard let time = try? CosignatureSigner.verify(line, key: key, text: text) else {
+            guard let (member, key, time) = try claimed(line, of: checkpoint, known: known) else { continue }
+            let claim = SignatureClaim(key: key, text: text, line: line)
+            guard memory?.isTrue(claim) ?? false || claim.isTrue else {
                 throw Rejection(.badSignature, origin: checkpoint.origin, "a member's cosignature does not verify")
             }
             _ = result.merge([ReplicaSignature(member: member.id, time: time, line: line)])
@@ -150,12 +158,37 @@ struct CosignatureCheck {
         return result
     }
 
+    /// What ``newSignatures(in:of:known:)`` would verify.
+    func claims(in lines: [NoteSignature], of checkpoint: Checkpoint, known: [ReplicaSignature]) -> [SignatureClaim] {
+        let text = checkpoint.text
+        return lines.compactMap { line in
+            guard let (_, key, _) = try? claimed(line, of: checkpoint, known: known) else { return nil }
+            return SignatureClaim(key: key, text: text, line: line)
+        }
+    }
+
+    /// Whose signature a line says it is, and of when; nil where it is nobody's who counts, or no news.
+    private func claimed(
+        _ line: NoteSignature, of checkpoint: Checkpoint, known: [ReplicaSignature]
+    ) throws(Rejection) -> (member: Membership.Member, key: VerifierKey, time: UInt64)? {
+        guard let (member, key) = membership.replica(line, of: checkpoint.origin) else { return nil }
+        guard let claim = try? Cosignature(parsing: line) else {
+            throw Rejection(
+                .malformedSignature, origin: checkpoint.origin, "a cosignature has a wrong length or time")
+        }
+        if Instant(seconds: claim.timestamp) - now > tolerance { return nil }
+        if let old = known.first(where: { $0.member.isExactly(member.id) }) {
+            let isRecent = now - Instant(seconds: claim.timestamp) <= ReplicaSignature.refreshAge
+            guard old.isRefreshed(by: claim.timestamp), isRecent else { return nil }
+        }
+        return (member, key, claim.timestamp)
+    }
+
     /// The lines by replica keys in a note of our own store, which verified them before it stored them.
     func uncheckedSignatures(in lines: [NoteSignature], of checkpoint: Checkpoint) -> [ReplicaSignature] {
-        let replicas = membership.replicas(of: checkpoint.origin)
         var result: [ReplicaSignature] = []
         for line in lines {
-            guard let member = replicas.first(where: { $0.replicaKey.map(line.isAttributed(to:)) ?? false }),
+            guard let (member, _) = membership.replica(line, of: checkpoint.origin),
                 let claim = try? Cosignature(parsing: line)
             else { continue }
             _ = result.merge([ReplicaSignature(member: member.id, time: claim.timestamp, line: line)])

@@ -25,6 +25,9 @@ struct Fetch: Sendable {
     let peer: PeerID
     let from: UInt64
     let head: HeadKey
+    let since: Instant
+    /// Whether it has taken so long that it no longer keeps other logs waiting.
+    var isSlow = false
 }
 
 /// A range that waits for the one before it to be stored.
@@ -87,7 +90,9 @@ struct LogState: Sendable {
     var size: UInt64 = 0
     var root = MerkleTree.emptyRoot
     /// The largest head that is held whole.
-    var head: Head?
+    var head: Head? { didSet { headDigest = nil } }
+    /// ``Replication/headDigest(_:)`` of that head, once it was asked for.
+    var headDigest: HashValue?
     /// Earlier heads, the newest last, whose cosignatures are still collected.
     var recent: [Head] = []
     /// The size of the largest head under which anything is stored: nothing below is cosigned.
@@ -135,7 +140,7 @@ struct LogState: Sendable {
 
     /// Whether this log takes one of the places for logs that fetch at once.
     var isFetching: Bool {
-        fetch != nil
+        fetch.map { !$0.isSlow } ?? false
     }
 }
 

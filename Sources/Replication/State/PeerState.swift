@@ -23,7 +23,11 @@ struct PeerState: Sendable {
     /// Bulk answers that we are sending it.
     var served = 0
     var rejections = 0
+    /// When all heads that the peer lacks were last sent to it.
     var headsSentAt: Instant?
+    var summarySentAt: Instant?
+    /// Requests for ranges that take longer than they should.
+    var slow = 0
 
     init(id: PeerID, member: String, canFetch: Bool, isRestricted: Bool, logs: Int) {
         self.id = id

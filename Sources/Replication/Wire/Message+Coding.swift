@@ -17,6 +17,7 @@ extension Message {
         case refused = 12
         case wantFresh = 13
         case neighbours = 14
+        case summary = 17
     }
 
     /// The message as one frame, its length first.
@@ -66,6 +67,12 @@ extension Message {
         case .neighbours(let members):
             writer.write(UInt32(members.count))
             for member in members { writer.write(member) }
+        case .summary(let heads):
+            writer.write(UInt32(heads.count))
+            for head in heads {
+                writer.write(head.origin)
+                writer.write(head.digest)
+            }
         }
     }
 
@@ -85,6 +92,7 @@ extension Message {
         case .refused: .refused
         case .wantFresh: .wantFresh
         case .neighbours: .neighbours
+        case .summary: .summary
         }
     }
 
@@ -116,6 +124,7 @@ extension Message {
                     text: try reader.text(limit: WireLimits.refusalBytes)))
         case .wantFresh: self = .wantFresh(origin: try reader.origin())
         case .neighbours: self = .neighbours(try reader.members())
+        case .summary: self = .summary(try reader.summary())
         }
         try reader.finish()
     }
@@ -132,6 +141,21 @@ extension FieldReader {
         let count = try count(limit: WireLimits.neighbours)
         var result: [String] = []
         for _ in 0..<count { result.append(try text(limit: WireLimits.memberBytes)) }
+        return result
+    }
+}
+
+extension FieldReader {
+    fileprivate mutating func summary() throws(Rejection) -> [HeadSummary] {
+        let count = try count(limit: WireLimits.headsCount)
+        var result: [HeadSummary] = []
+        for _ in 0..<count {
+            let head = HeadSummary(origin: try origin(), digest: try hash())
+            if let last = result.last, !last.origin.precedes(head.origin) {
+                throw Rejection(.malformedFrame, "a summary of heads is not in order")
+            }
+            result.append(head)
+        }
         return result
     }
 }

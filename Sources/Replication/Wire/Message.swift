@@ -35,6 +35,22 @@ public enum Message: Hashable, Sendable {
     case wantFresh(origin: String)
     /// The members that the sender is connected to: what they say need not be passed on to it.
     case neighbours([String])
+    /// The summaries differ, and there are many heads: the summary of each, so that only those that differ are sent.
+    case summary([HeadSummary])
+}
+
+/// What a sender has of one log's head, in short.
+public struct HeadSummary: Hashable, Sendable {
+    /// The log.
+    public var origin: String
+    /// A digest of its size, root and cosignatures.
+    public var digest: HashValue
+
+    /// Describes a head.
+    public init(origin: String, digest: HashValue) {
+        self.origin = origin
+        self.digest = digest
+    }
 }
 
 /// Who is speaking, and under which charter.

@@ -10,7 +10,7 @@ public enum WireLimits {
     public static let inlineBytes = 512 * 1024
     /// The notes of one page of heads.
     public static let headsBytes = 512 * 1024
-    /// Most notes in one page of heads.
+    /// Most notes in one page of heads, and most heads in one summary.
     public static let headsCount = 1024
     /// Most signature lines in one message.
     public static let signatureLines = 128

@@ -68,6 +68,7 @@ extension Message {
         case .head(let head): "head \(head.note.count) \(head.inlineFrom) \(head.inlineEntries.count)"
         case .signatures(let set): "signatures \(set.origin) \(set.size) \(set.lines.count)"
         case .heads(let page): "heads \(page.notes.count)"
+        case .summary(let heads): "summary \(heads.count)"
         case .digest(let digest): "digest \(digest.hex.prefix(8))"
         case .charter(let version, let bytes): "charter \(version) \(bytes.count)"
         case .hello(let hello): "hello \(hello.member) \(hello.charterVersion)"
