@@ -62,10 +62,13 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // The settings of glibc's allocator.
+        .systemLibrary(name: "CMalloc"),
         .target(
             name: "Node",
             dependencies: [
                 "Alliance", "Replication", "Store", "TransparencyLog",
+                .target(name: "CMalloc", condition: .when(platforms: [.linux])),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
