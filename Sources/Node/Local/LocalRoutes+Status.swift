@@ -71,6 +71,7 @@ extension LocalRoutes {
         let connected = await driver.connected
         let statuses = await driver.peerStatuses
         let problems = await network.problems
+        let held = Dictionary(try await store.logs().map { ($0.origin, $0.size) }, uniquingKeysWith: max)
         var result: [JSONValue] = []
         for member in charter.members where member.id != identity.member.id {
             let status = statuses.first { $0.member == member.id }
@@ -81,7 +82,7 @@ extension LocalRoutes {
                 case (_, true?): "restricted"
                 default: "connected"
                 }
-            let behind = try await lag(status)
+            let behind = lag(status, held)
             result.append([
                 "member": .string(member.name), "title": .string(member.title),
                 "address": address.map { .string("\($0)") } ?? .null, "state": .string(state),
@@ -94,14 +95,12 @@ extension LocalRoutes {
     }
 
     /// Entries that the peer says it holds and we do not.
-    private func lag(_ status: PeerStatus?) async throws -> UInt64 {
+    private func lag(_ status: PeerStatus?, _ held: [String: UInt64]) -> UInt64 {
         guard let status else { return 0 }
-        var lag: UInt64 = 0
-        for log in status.logs {
-            let held = try await store.log(log.origin).size
-            lag += log.known > held ? log.known - held : 0
+        return status.logs.reduce(0) { lag, log in
+            let size = held[log.origin] ?? 0
+            return lag + (log.known > size ? log.known - size : 0)
         }
-        return lag
     }
 
     private func rejections() async -> [JSONValue] {

@@ -34,6 +34,10 @@ struct SessionReader {
         while true {
             do {
                 guard let message = try decoder.next() else { return true }
+                if message.mayHoldManySignatures {
+                    let claims = await driver.claims(of: message)
+                    if claims.count >= VerifiedSignatures.worthwhile { await driver.verified.verify(claims) }
+                }
                 await driver.handle(.message(id, message))
             } catch {
                 await driver.handle(.violation(id, error))

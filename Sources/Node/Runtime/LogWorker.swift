@@ -12,6 +12,7 @@ struct LogWorker: Sendable {
     let identity: NodeIdentity
     let logger: Logger
     let checked: CheckedRanges
+    let verified: VerifiedSignatures
 
     /// What can be asked; see ``Replication/Effect``.
     enum Job: Sendable {
@@ -167,9 +168,11 @@ struct LogWorker: Sendable {
         guard let owner = identity.charter.charter.member(origin: origin) else { return [] }
         return identity.charter.charter.replicas(of: owner.id).compactMap { member in
             guard let key = member.replica, let line = lines.first(where: { $0.isAttributed(to: key) }),
-                let time = try? CosignatureSigner.verify(line, key: key, text: text)
+                let claimed = try? Cosignature(parsing: line)
             else { return nil }
-            return StoredCosignature(member: member.id, time: time, line: line)
+            let claim = SignatureClaim(key: key, text: text, line: line)
+            guard verified.isTrue(claim) || claim.isTrue else { return nil }
+            return StoredCosignature(member: member.id, time: claimed.timestamp, line: line)
         }
     }
 }

@@ -16,7 +16,8 @@ actor ReplicationDriver {
     private let checked = CheckedRanges()
     private var sessions: [PeerID: PeerSession] = [:]
     private var lastSession: UInt64 = 0
-    private var jobs: [String: AsyncStream<LogWorker.Job>.Continuation] = [:]
+    private var jobs: [String: LogJobs] = [:]
+    nonisolated let verified: VerifiedSignatures
     private var timers: [TimerID: Instant] = [:]
     private var waker: Task<Void, Never>?
     private var fetches: [RequestID: Task<Void, Never>] = [:]
@@ -38,9 +39,11 @@ actor ReplicationDriver {
         self.store = store
         self.peers = peers
         self.logger = logger
+        let verified = VerifiedSignatures()
+        self.verified = verified
         replication = Replication(
             settings: settings, me: identity.member.id, membership: Membership(identity.charter), logs: snapshots,
-            seed: UInt64.random(in: 0...UInt64.max))
+            seed: UInt64.random(in: 0...UInt64.max), memory: verified)
     }
 
     // MARK: Running
@@ -49,12 +52,13 @@ actor ReplicationDriver {
     func run() async {
         await withDiscardingTaskGroup { group in
             for member in identity.charter.charter.members {
-                let (stream, continuation) = AsyncStream.makeStream(of: LogWorker.Job.self)
-                jobs[member.log.name] = continuation
+                let waiting = LogJobs()
+                jobs[member.log.name] = waiting
                 let worker = LogWorker(
-                    origin: member.log.name, store: store, identity: identity, logger: logger, checked: checked)
+                    origin: member.log.name, store: store, identity: identity, logger: logger, checked: checked,
+                    verified: verified)
                 group.addTask {
-                    for await job in stream {
+                    for await job in waiting {
                         let event = await worker.perform(job)
                         if case .ingested(_, .stored) = event { await self.peers.logAdvanced(worker.origin) }
                         if let event { await self.handle(event) } else { await self.changed() }
@@ -68,7 +72,7 @@ actor ReplicationDriver {
 
     private func stop() {
         isStopped = true
-        for continuation in jobs.values { continuation.finish() }
+        for waiting in jobs.values { waiting.end() }
         for task in fetches.values { task.cancel() }
         for task in tasks.values { task.cancel() }
         waker?.cancel()
@@ -88,6 +92,11 @@ actor ReplicationDriver {
         case .message, .timer, .rangeFetched: break
         default: changed()
         }
+    }
+
+    /// The signatures that a message will have verified.
+    func claims(of message: Message) -> [SignatureClaim] {
+        replication.claims(of: message, now: Instant(milliseconds: Clock.milliseconds))
     }
 
     // MARK: Effects
@@ -157,7 +166,7 @@ actor ReplicationDriver {
         }
     }
 
-    private func enqueue(_ job: LogWorker.Job, _ origin: String) { jobs[origin]?.yield(job) }
+    private func enqueue(_ job: LogWorker.Job, _ origin: String) { jobs[origin]?.add(job) }
 
     /// Runs a short task that is ended with the driver.
     private func spawn(_ body: @escaping @Sendable (ReplicationDriver) async -> Void) {

@@ -46,7 +46,9 @@ struct TestNode: Sendable {
     }
 
     func worker(_ origin: String) -> LogWorker {
-        LogWorker(origin: origin, store: store, identity: identity, logger: quiet, checked: checked)
+        LogWorker(
+            origin: origin, store: store, identity: identity, logger: quiet, checked: checked,
+            verified: VerifiedSignatures())
     }
 
     var localRoutes: LocalRoutes {
