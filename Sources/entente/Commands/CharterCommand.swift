@@ -134,7 +134,8 @@ struct CharterVerifyCommand: ParsableCommand {
 
     func run() throws {
         let charter = try CharterFile(at: file)
-        let signers = try charter.signers()
+        let signers: [(member: CharterMember, keys: [String])]
+        do throws(AllianceError) { signers = try charter.signers() } catch { throw Failure("\(file): \(error)") }
         let missing = try charter.missing()
         let isFirst = charter.charter.version == 1
         let isGood = missing.isEmpty && isFirst

@@ -22,7 +22,7 @@ public struct FuzzTarget: Sendable, CustomStringConvertible {
     public var description: String { name }
 
     /// All of them.
-    public static let all = logFormats + documents + fromPeers
+    public static let all = logFormats + documents + fromPeers + ofTheNode
 
     /// Traps unless the condition holds.
     static func require(_ condition: Bool, _ what: StaticString) {
