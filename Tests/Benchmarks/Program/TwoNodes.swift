@@ -57,17 +57,20 @@ struct TwoNodes {
         defer { for path in [table, plan] { unlink(path) } }
         try SampleOfficer.table(work.entries).write(toFile: table, atomically: false, encoding: .utf8)
         let entente = Entente(program: work.program)
+        var costs: [Double] = []
         func time(_ arguments: [String]) throws -> Double {
             let watch = Stopwatch()
+            let before = ProcessorTime.commands
             try entente.run(arguments)
+            costs.append((ProcessorTime.commands - before) * 1e6 / Double(work.entries))
             return watch.seconds
         }
         let data = ["--data", publisher.folder]
-        let before = publisher.processorTime() + ProcessorTime.commands
+        let before = publisher.processorTime()
         let importing = try time(["import", "vasp-licences", table, "--plan", plan] + data)
         let signing = try time(["sign", plan, "--key", "ayesha", "--keys", publisher.keys])
         let submitting = try time(["submit", plan] + data)
-        let processor = (publisher.processorTime() + ProcessorTime.commands - before) * 1e6 / Double(work.entries)
+        costs.append((publisher.processorTime() - before) * 1e6 / Double(work.entries))
         let memory = try publisher.memory()
         guard work.parts.contains(.bulk) else { return }
         let entries = Double(work.entries)
@@ -88,8 +91,10 @@ struct TwoNodes {
         report.add(
             Measurement(
                 name: "bulk.processor", about: "processor time of all that per entry, commands and node",
-                value: processor, unit: "µs",
-                limit: .init(about: "of one verification", value: limits.verificationCost)))
+                value: costs.reduce(0, +), unit: "µs",
+                limit: .init(about: "of one verification", value: limits.verificationCost),
+                note: zip(["import", "sign", "submit", "the node"], costs)
+                    .map { "\($0) \(Report.number($1)) µs" }.joined(separator: ", ")))
     }
 
     private static let clientCount = 16
