@@ -14,7 +14,7 @@ struct PeerSource: RepairSource {
     private let clients: [String: PeerClient]
 
     init(settings: NodeSettings, charter: VerifiedCharter, passphrase: Passphrase, logger: Logger) throws {
-        let tls = TLSIdentity(try CertificateFiles(settings).material(settings, passphrase))
+        let tls = try TLSIdentity(try CertificateFiles(settings).material(settings, passphrase))
         let trust = TrustStore()
         // Rosters are in the database that is being repaired. Without them a peer is known by its authority alone, which
         // is enough for what is only taken with a proof.
