@@ -178,7 +178,7 @@ struct AuditTests {
             "UPDATE log SET cosigned = 1 WHERE cosigned = 0 AND size > 0 AND quorum = 0", .logDifferent, "log",
             "cosigned", left: .damage),
         Damage("UPDATE log SET quorum = quorum - 1 WHERE quorum > 0", .logDifferent, "log", "quorum"),
-        Damage("UPDATE log SET quorum = 5 WHERE quorum = 0 AND size > 5", .logDifferent, "log", "quorum"),
+        Damage("UPDATE log SET quorum = 1 WHERE quorum = 0 AND size > 0", .logDifferent, "log", "quorum"),
         Damage("UPDATE log SET end_index = 4 WHERE quorum > 0", .logDifferent, "log", "end_index"),
         Damage("UPDATE log SET end_reason = 'no-roster' WHERE quorum > 0", .logDifferent, "log", "end_reason"),
         Damage("UPDATE checkpoint SET root = zeroblob(32)", .checkpointInvalid, "checkpoint", "root"),
@@ -190,7 +190,8 @@ struct AuditTests {
         Damage("UPDATE cosignature SET time = time + 1", .cosignatureInvalid, "cosignature", "time"),
         Damage("UPDATE cosignature SET line = line || '='", .cosignatureInvalid, "cosignature", "line", left: .damage),
         Damage(
-            "UPDATE cosignature SET member = 'did:web:pk.alliance.example' WHERE time < 200", .cosignatureInvalid,
+            "UPDATE cosignature SET member = 'did:web:pk.alliance.example' WHERE time = (SELECT min(time) FROM cosignature)",
+            .cosignatureInvalid,
             "cosignature", left: .clean),
         Damage(
             "UPDATE cosignature SET size = size - 1 WHERE time < 200", .cosignatureInvalid, "cosignature", left: .clean),
