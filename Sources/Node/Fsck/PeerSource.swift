@@ -50,17 +50,16 @@ struct PeerSource: RepairSource {
         let request = RangeRequest(
             request: RequestID(0), origin: origin, from: from, headSize: headSize, headRoot: headRoot)
         let body = await bytes(PeerPath.range(request), limit: RangeAnswer.maximumEncodedBytes, at: member)
-        switch body {
-        case .failure(let failure): return .failure(failure)
-        case .success(let bytes):
-            do {
-                let answer = try RangeAnswer(decoding: bytes)
-                let entries = try EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries)
-                return .success(
-                    FetchedRange(from: answer.from, entries: entries, remainderProof: answer.remainderProof))
-            } catch {
-                return .failure(RepairFailure("its answer is no range: \(error)"))
-            }
+        return body.flatMap { Self.decode($0) }
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> Result<FetchedRange, RepairFailure> {
+        do {
+            let answer = try RangeAnswer(decoding: bytes)
+            let entries = try EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries)
+            return .success(FetchedRange(from: answer.from, entries: entries, remainderProof: answer.remainderProof))
+        } catch {
+            return .failure(RepairFailure("its answer is no range: \(error)"))
         }
     }
 

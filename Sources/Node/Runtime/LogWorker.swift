@@ -54,8 +54,18 @@ struct LogWorker: Sendable {
             }
         } catch {
             logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
             return nil
         }
+    }
+
+    /// What is stored contradicts itself: this log stands still here until somebody has looked.
+    private func warnOfDamage(_ error: any Error) {
+        let isDamage =
+            (error as? StoreError)?.code == .damaged || (error as? TransparencyLogError)?.code == .invalidPage
+        guard isDamage else { return }
+        logger.critical(
+            "what is stored of a log is damaged: stop the node and run entente fsck", metadata: ["log": "\(origin)"])
     }
 
     // MARK: Ranges
@@ -95,6 +105,7 @@ struct LogWorker: Sendable {
             return .failed
         } catch {
             logger.error("a range could not be stored", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
             return .failed
         }
     }

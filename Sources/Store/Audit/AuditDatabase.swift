@@ -59,7 +59,8 @@ struct AuditDatabase {
         try db.execute(
             sql: """
                 -- What the log's key signed, and what its entries give at those sizes.
-                CREATE TEMP TABLE signed(log INTEGER, size INTEGER, root BLOB, PRIMARY KEY(log, size, root)) WITHOUT ROWID;
+                CREATE TEMP TABLE signed(log INTEGER, size INTEGER, root BLOB, PRIMARY KEY(log, size, root))
+                    WITHOUT ROWID;
                 CREATE TEMP TABLE computed(log INTEGER, size INTEGER, root BLOB, PRIMARY KEY(log, size)) WITHOUT ROWID;
                 -- Logs that cannot be derived.
                 CREATE TEMP TABLE skipped(log INTEGER PRIMARY KEY);

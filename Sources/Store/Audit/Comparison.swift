@@ -122,8 +122,8 @@ struct Comparison {
     private func differs(_ table: Table) -> String {
         let skipped = table.name == "map" ? "t.log NOT IN temp.skipped AND " : ""
         let values = table.values.map { " OR m.\($0) IS NOT t.\($0)" }.joined()
-        return
-            "\(skipped)(m.\(table.keys[0]) IS NULL\(values))\(table.name == "tile" ? " AND (t.id >> 48) NOT IN temp.skipped" : "")"
+        let tiles = table.name == "tile" ? " AND (t.id >> 48) NOT IN temp.skipped" : ""
+        return "\(skipped)(m.\(table.keys[0]) IS NULL\(values))\(tiles)"
     }
 
     private func unexpected(_ table: Table) -> String {

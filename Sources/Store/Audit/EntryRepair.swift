@@ -20,7 +20,7 @@ extension FolderAudit {
                 try walk.advance(to: next)
                 guard let source, let head = await target(log, verdict, beyond: next, source) else {
                     return result.failed(
-                        "\(log.origin), entries from \(next) on: \(Self.nobody([])), or none has a signed head that covers them"
+                        "\(log.origin), entries from \(next) on: no peer was asked, or none has a signed head so long"
                     )
                 }
                 var reasons: [String] = []

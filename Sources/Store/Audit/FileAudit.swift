@@ -67,7 +67,8 @@ struct FileAudit {
         let rows = try GRDB.Row.fetchCursor(
             db,
             sql: """
-                SELECT m.digest, m.size, (SELECT n.size FROM temp.named n WHERE n.digest = m.digest ORDER BY 1 LIMIT 1), m.held
+                SELECT m.digest, m.size,
+                    (SELECT n.size FROM temp.named n WHERE n.digest = m.digest ORDER BY 1 LIMIT 1), m.held
                 FROM main.document m WHERE m.held NOT IN (0, 1)
                 OR NOT EXISTS (SELECT 1 FROM temp.named n WHERE n.digest = m.digest AND n.size = m.size)
                 """)

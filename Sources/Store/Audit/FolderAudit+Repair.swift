@@ -130,13 +130,15 @@ extension FolderAudit {
         try db.execute(
             sql: """
                 UPDATE main.document SET size = (SELECT n.size FROM temp.named n WHERE n.digest = document.digest)
-                WHERE NOT EXISTS (SELECT 1 FROM temp.named n WHERE n.digest = document.digest AND n.size = document.size)
+                WHERE NOT EXISTS
+                    (SELECT 1 FROM temp.named n WHERE n.digest = document.digest AND n.size = document.size)
                 """)
         try db.execute(sql: "UPDATE main.document SET held = 1 WHERE held NOT IN (0, 1)")
         try db.execute(
             sql: """
                 INSERT INTO main.document(digest, size, held)
-                SELECT d.digest, d.size, d.held FROM temp.document d WHERE d.digest NOT IN (SELECT digest FROM main.document)
+                SELECT d.digest, d.size, d.held FROM temp.document d
+                WHERE d.digest NOT IN (SELECT digest FROM main.document)
                 """)
         let changed = db.totalChangesCount - before
         return changed > 0 ? ["table document: derived \(changed) rows again"] : []

@@ -142,7 +142,8 @@ struct TreeAudit {
         let rows = try GRDB.Row.fetchCursor(
             db,
             sql: """
-                SELECT s.size, s.root, c.root FROM temp.signed s LEFT JOIN temp.computed c ON c.log = s.log AND c.size = s.size
+                SELECT s.size, s.root, c.root FROM temp.signed s
+                LEFT JOIN temp.computed c ON c.log = s.log AND c.size = s.size
                 WHERE s.log = ? ORDER BY s.size
                 """, arguments: [log.id])
         var unfit: [UInt64] = []
