@@ -351,8 +351,7 @@ class Harness:
             node.process.kill()
         for name in NODES:
             self._kill(name)
-        has_fsck = "fsck" in entente("--help").stdout
-        for node in self.alliance if has_fsck else ():
+        for node in self.alliance:
             done = entente("fsck", "--data", node.folder, check=False, timeout=300)
             assert done.returncode == 0, f"fsck of {node.name} (seed {self.seed}):\n{done.stdout}{done.stderr}"
             self.fscks += 1
