@@ -83,6 +83,8 @@ struct BatchWork {
     private var indices: [HashValue: UInt64] = [:]
     private var batch: ArraySlice<CheckedEntry> = []
     private var start: UInt64 = 0
+    /// The register of the last attestation: most batches are about one.
+    private var counted: CountedRegister?
     private var approvals: [HashValue: [(index: Int, entry: CheckedEntry)]] = [:]
     private var outcome: BatchOutcome
 
@@ -94,6 +96,11 @@ struct BatchWork {
     mutating func run(_ batch: ArraySlice<CheckedEntry>, reader: some LogReader) throws -> BatchOutcome {
         self.batch = batch
         start = state.size
+        indices.reserveCapacity(batch.count)
+        rows.reserveCapacity(batch.count)
+        changed.reserveCapacity(batch.count)
+        outcome.verdicts.reserveCapacity(batch.count + 1)
+        outcome.history.reserveCapacity(batch.count)
         collectApprovals()
         for (offset, checked) in batch.enumerated() {
             outcome.verdicts.append(try count(checked, at: start + UInt64(offset), offset: offset, reader))
@@ -125,7 +132,7 @@ struct BatchWork {
         case .stateLeaf, .malformed: return .ignored(.malformed)
         }
         guard statement.alliance == state.charter.alliance else { return .ignored(.otherAlliance) }
-        guard statement.issuer.utf8.elementsEqual(state.member.id.utf8) else { return .ignored(.otherMember) }
+        guard statement.issuer.hasSameBytes(as: state.member.id) else { return .ignored(.otherMember) }
         if indices[statement.identity] != nil { return .ignored(.repeated) }
         if try reader.index(of: statement.identity) != nil { return .ignored(.repeated) }
         defer { indices[statement.identity] = index }
@@ -220,23 +227,35 @@ struct BatchWork {
             else { return .ignored(.notListed) }
         }
         let verdict = try replace(RowKey(map: ReservedMap.registers, key: definition.name), with: item, reader)
-        if verdict == .counted { state.definitions[definition.name] = definition }
+        if verdict == .counted {
+            state.definitions[definition.name] = definition
+            counted = nil
+        }
         return verdict
     }
 
     private mutating func count(
         _ attestation: Attestation, _ statement: Statement, _ item: Row.Item, _ reader: some LogReader
     ) throws -> Verdict {
-        guard let definition = state.definitions[attestation.register] else { return .ignored(.noDefinition) }
-        guard definition.keyForm.isCanonical(attestation.key) else { return .ignored(.keyForm) }
-        guard let lookups = Self.lookups(of: attestation, definition) else { return .ignored(.lookupForm) }
+        guard let register = register(attestation.register) else { return .ignored(.noDefinition) }
+        guard register.keyForm.isCanonical(attestation.key) else { return .ignored(.keyForm) }
+        guard let lookups = register.lookupKeys(of: attestation) else { return .ignored(.lookupForm) }
         let main = RowKey(map: attestation.register, key: attestation.key)
         let replaced = try resolve(attestation.supersedes, in: main, reader)
         guard try repeatsReferences(attestation.supersedes, replaced, reader) else { return .ignored(.dropsReferences) }
         let verdict = try add(item, to: [main] + lookups, replacing: replaced.map(\.index), reader)
         guard verdict == .counted else { return verdict }
-        try drop(replaced, of: definition, except: lookups, by: item, reader)
+        try drop(replaced, of: register, except: lookups, by: item, reader)
         return .counted
+    }
+
+    /// What counting needs of a register's definition in force.
+    private mutating func register(_ name: String) -> CountedRegister? {
+        if let counted, counted.name.hasSameBytes(as: name) { return counted }
+        guard let definition = state.definitions[name] else { return nil }
+        let found = CountedRegister(name: name, definition)
+        counted = found
+        return found
     }
 
     private mutating func count(
@@ -261,8 +280,8 @@ struct BatchWork {
             let found = try resolve([target.identity], in: main, reader)
             guard let one = found.first else { continue }
             try remove([one.index], from: main, by: item, reader)
-            if let definition = state.definitions[target.register] {
-                try drop(found, of: definition, except: [], by: item, reader)
+            if let register = register(target.register) {
+                try drop(found, of: register, except: [], by: item, reader)
             }
         }
         return .counted
@@ -314,6 +333,7 @@ extension BatchWork {
     private func repeatsReferences(
         _ references: [HashValue], _ replaced: [Referred], _ reader: some LogReader
     ) throws -> Bool {
+        guard !replaced.isEmpty else { return true }
         let named = Set(references)
         for referred in replaced {
             guard case .statement(let statement) = LogEntry(referred.bytes),
@@ -329,31 +349,16 @@ extension BatchWork {
         return true
     }
 
-    /// The rows of an attestation in the register's lookup maps; nil where a value is not in its canonical form.
-    private static func lookups(of attestation: Attestation, _ definition: RegisterDefinition) -> [RowKey]? {
-        guard !definition.lookups.isEmpty else { return [] }
-        var keys: [RowKey] = []
-        for lookup in definition.lookups {
-            let map = MapName.lookup(attestation.register, lookup.field)
-            for value in attestation.values(of: lookup.field) {
-                guard let text = value.string, lookup.form.isCanonical(text) else { return nil }
-                let key = RowKey(map: map, key: text)
-                if !keys.contains(key) { keys.append(key) }
-            }
-        }
-        return keys
-    }
-
     /// Takes replaced or retracted statements out of the lookup rows that they stood in.
     private mutating func drop(
-        _ replaced: [Referred], of definition: RegisterDefinition, except kept: [RowKey], by item: Row.Item,
+        _ replaced: [Referred], of register: CountedRegister, except kept: [RowKey], by item: Row.Item,
         _ reader: some LogReader
     ) throws {
-        guard !definition.lookups.isEmpty else { return }
+        guard register.hasLookups else { return }
         for referred in replaced {
             guard case .statement(let statement) = LogEntry(referred.bytes),
                 case .attestation(let attestation) = statement.body,
-                let keys = Self.lookups(of: attestation, definition)
+                let keys = register.lookupKeys(of: attestation)
             else { continue }
             for key in keys where !kept.contains(key) { try remove([referred.index], from: key, by: item, reader) }
         }
@@ -380,10 +385,11 @@ extension BatchWork {
         var opened = newMaps
         for key in keys {
             if state.lines[key.map] == nil { opened.insert(key.map) }
-            let before = try row(key, reader)?.inForce ?? []
-            let kept = before.filter { !replaced.contains($0.index) }
-            guard kept.count < Row.limit else { return .ignored(.rowFull) }
-            results.append((key, Row(inForce: kept + [item])))
+            var items = try row(key, reader)?.inForce ?? []
+            if !replaced.isEmpty { items.removeAll { replaced.contains($0.index) } }
+            guard items.count < Row.limit else { return .ignored(.rowFull) }
+            items.append(item)
+            results.append((key, Row(inForce: items)))
         }
         guard state.lines.count + opened.count <= StateLeaf.mapLimit else { return .ignored(.mapLimit) }
         newMaps = opened
@@ -409,10 +415,20 @@ extension BatchWork {
     /// Hashes the changed rows into their maps.
     private mutating func hash(_ reader: some LogReader) throws {
         var byMap: [String: [(key: HashValue, value: HashValue)]] = [:]
+        outcome.rows.reserveCapacity(changed.count)
         for key in changed {
             guard let row = rows[key] else { continue }
             outcome.rows.append((key, row))
-            byMap[key.map, default: []].append((HashValue.sha256(key.key), HashValue.sha256(row.bytes)))
+        }
+        // Changes of one map mostly come one after the other.
+        var position = 0
+        while position < outcome.rows.count {
+            let name = outcome.rows[position].key.map
+            let start = position
+            while position < outcome.rows.count, outcome.rows[position].key.map == name { position += 1 }
+            byMap[name, default: []] += outcome.rows[start..<position].map { key, row in
+                (HashValue.sha256(key.key), HashValue.sha256(row.bytes))
+            }
         }
         for name in byMap.keys.sorted() {
             var map = try reader.map(name)

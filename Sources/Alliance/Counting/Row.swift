@@ -85,4 +85,10 @@ public struct RowKey: Hashable, Sendable {
 
     /// Names a row.
     public init(map: String, key: String) { self.init(map: map, key: Array(key.utf8)) }
+
+    /// All bytes at once: what the standard library would do feeds them one by one.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(map)
+        key.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
 }

@@ -6,7 +6,11 @@ struct JSONParser {
     private var names: [(count: Int, set: Set<[UInt8]>)] = []
     private static let fewNames = 16
 
-    init(at position: Int) { self.position = position }
+    init(at position: Int) {
+        self.position = position
+        open.reserveCapacity(8)
+        names.reserveCapacity(8)
+    }
 
     private typealias Input = UnsafeBufferPointer<UInt8>
     private typealias Node = JSONTape.Node
@@ -158,6 +162,7 @@ extension JSONParser {
         let start = position
         var escaped = false
         while true {
+            skipPlain(input)
             guard position < input.count else { throw JSONError("a string without an end", at: start - 1) }
             let byte = input[position]
             if byte == UInt8(ascii: "\"") { break }
@@ -175,6 +180,18 @@ extension JSONParser {
         let kind: JSONTape.Kind = escaped ? .escapedString : .string
         nodes.append(.init(kind: kind, start: UInt32(start), end: UInt32(position), next: UInt32(nodes.count + 1)))
         position += 1
+    }
+
+    /// Goes on past ASCII that needs no look, sixteen bytes at a time.
+    private mutating func skipPlain(_ input: UnsafeBufferPointer<UInt8>) {
+        let bytes = UnsafeRawBufferPointer(input)
+        while position + 16 <= bytes.count {
+            let block = bytes.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
+            let special =
+                (block .< 0x20) .| (block .>= 0x80) .| (block .== UInt8(ascii: "\"")) .| (block .== UInt8(ascii: "\\"))
+            if any(special) { return }
+            position += 16
+        }
     }
 
     private mutating func escape(_ input: UnsafeBufferPointer<UInt8>) throws(JSONError) {

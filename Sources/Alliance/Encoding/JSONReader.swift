@@ -6,18 +6,19 @@ import TransparencyLog
 struct JSONReader {
     let view: JSONView
     let place: String
-    private var known: [String] = []
+    private var known: [StaticString] = []
 
     init(_ view: JSONView, at place: String) throws(AllianceError) {
         guard view.kind == .object else { throw AllianceError(.invalidField, "must be an object", at: place) }
         self.view = view
         self.place = place
+        known.reserveCapacity(16)
     }
 
     func path(_ name: String) -> String { place.isEmpty ? name : "\(place).\(name)" }
 
     mutating func optional(_ name: StaticString) -> JSONView? {
-        known.append(name.description)
+        known.append(name)
         return view[name]
     }
 
@@ -38,11 +39,13 @@ struct JSONReader {
         return try Self.string(value, at: path(name.description), most: limit)
     }
 
-    static func string(_ value: JSONView, at place: String, most limit: Int) throws(AllianceError) -> String {
-        guard let text = value.string else { throw AllianceError(.invalidField, "must be a string", at: place) }
-        guard !text.isEmpty else { throw AllianceError(.invalidField, "must not be empty", at: place) }
+    static func string(
+        _ value: JSONView, at place: @autoclosure () -> String, most limit: Int
+    ) throws(AllianceError) -> String {
+        guard let text = value.string else { throw AllianceError(.invalidField, "must be a string", at: place()) }
+        guard !text.isEmpty else { throw AllianceError(.invalidField, "must not be empty", at: place()) }
         guard text.utf8.count <= limit else {
-            throw AllianceError(.invalidField, "is longer than \(limit) bytes", at: place)
+            throw AllianceError(.invalidField, "is longer than \(limit) bytes", at: place())
         }
         return text
     }
@@ -68,9 +71,9 @@ struct JSONReader {
         return try Self.digest(value, at: path(name.description))
     }
 
-    static func digest(_ value: JSONView, at place: String) throws(AllianceError) -> HashValue {
+    static func digest(_ value: JSONView, at place: @autoclosure () -> String) throws(AllianceError) -> HashValue {
         guard let text = value.string, let digest = HashValue(base64url: text) else {
-            throw AllianceError(.invalidField, "must be a base64url SHA-256", at: place)
+            throw AllianceError(.invalidField, "must be a base64url SHA-256", at: place())
         }
         return digest
     }
@@ -87,7 +90,7 @@ struct JSONReader {
 
     mutating func optionalTimestamp(_ name: StaticString) throws(AllianceError) -> Timestamp? {
         guard view[name] != nil else {
-            known.append(name.description)
+            known.append(name)
             return nil
         }
         return try timestamp(name)
@@ -106,7 +109,7 @@ struct JSONReader {
 
     mutating func optionalArray(_ name: StaticString, most limit: Int) throws(AllianceError) -> [JSONView] {
         guard view[name] != nil else {
-            known.append(name.description)
+            known.append(name)
             return []
         }
         return try array(name, most: limit)
@@ -124,8 +127,7 @@ struct JSONReader {
 
     /// Refuses members that were not asked for.
     func finish() throws(AllianceError) {
-        for (name, _) in view.members ?? [] where !known.contains(where: { $0.utf8.elementsEqual(name.utf8) }) {
-            throw AllianceError(.invalidField, "is not a member known here", at: path(name))
-        }
+        guard let name = view.firstMember(except: known) else { return }
+        throw AllianceError(.invalidField, "is not a member known here", at: path(name))
     }
 }

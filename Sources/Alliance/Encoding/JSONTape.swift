@@ -18,8 +18,18 @@ public struct JSONTape: Sendable {
         case null, `true`, `false`, number, string, escapedString, array, object
     }
 
-    let bytes: [UInt8]
-    var nodes: [Node]
+    /// What was read; one reference, because views of it are handed on by the million.
+    final class Storage: Sendable {
+        let bytes: [UInt8]
+        let nodes: [Node]
+
+        init(bytes: [UInt8], nodes: [Node]) {
+            self.bytes = bytes
+            self.nodes = nodes
+        }
+    }
+
+    let storage: Storage
 
     /// Checks and indexes `bytes`.
     ///
@@ -27,11 +37,9 @@ public struct JSONTape: Sendable {
     /// - Throws: ``JSONError`` for anything that is not strict JSON.
     public init(_ bytes: [UInt8], limit: Int = JSONLimits.bytes) throws(JSONError) {
         guard bytes.count <= min(limit, Int(UInt32.max)) else { throw JSONError("longer than \(limit) bytes", at: 0) }
-        self.bytes = bytes
-        self.nodes = []
-        nodes.reserveCapacity(bytes.count / 16 + 4)
         var parser = JSONParser(at: 0)
-        var nodes = nodes
+        var nodes: [Node] = []
+        nodes.reserveCapacity(bytes.count / 16 + 4)
         let failure: JSONError? = bytes.withUnsafeBufferPointer { buffer in
             do throws(JSONError) {
                 try parser.parse(buffer, into: &nodes)
@@ -41,16 +49,16 @@ public struct JSONTape: Sendable {
             }
         }
         if let failure { throw failure }
-        self.nodes = nodes
+        storage = Storage(bytes: bytes, nodes: nodes)
     }
 
     /// The outermost value.
-    public var root: JSONView { JSONView(tape: self, index: 0) }
+    public var root: JSONView { JSONView(tape: storage, index: 0) }
 }
 
 /// One value inside a ``JSONTape``.
 public struct JSONView: Sendable {
-    let tape: JSONTape
+    let tape: JSONTape.Storage
     let index: Int
 
     private var node: JSONTape.Node { tape.nodes[index] }
@@ -64,20 +72,43 @@ public struct JSONView: Sendable {
     /// The member of that name, if this is an object that has it.
     public subscript(_ name: StaticString) -> JSONView? {
         guard node.kind == .object else { return nil }
-        let wanted = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-        var child = index + 1
-        let end = Int(node.next)
-        while child < end {
-            let key = tape.nodes[child]
-            if tape.matches(key, wanted) { return JSONView(tape: tape, index: child + 1) }
-            child = Int(tape.nodes[child + 1].next)
-        }
-        return nil
+        return member(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     }
 
     /// The member of that name, if this is an object that has it.
     public func member(_ name: String) -> JSONView? {
-        members?.first { $0.name == name && Array($0.name.utf8) == Array(name.utf8) }?.value
+        guard node.kind == .object else { return nil }
+        var name = name
+        return name.withUTF8 { member($0) }
+    }
+
+    private func member(_ wanted: UnsafeBufferPointer<UInt8>) -> JSONView? {
+        let found: Int? = tape.nodes.withUnsafeBufferPointer { nodes in
+            var child = index + 1
+            let end = Int(nodes[index].next)
+            while child < end {
+                if tape.matches(nodes[child], wanted) { return child + 1 }
+                child = Int(nodes[child + 1].next)
+            }
+            return nil
+        }
+        return found.map { JSONView(tape: tape, index: $0) }
+    }
+
+    /// The first member whose name is none of these, if this is an object that has one.
+    func firstMember(except known: [StaticString]) -> String? {
+        guard node.kind == .object else { return nil }
+        var child = index + 1
+        let end = Int(node.next)
+        while child < end {
+            let key = tape.nodes[child]
+            let isKnown = known.contains { name in
+                tape.matches(key, UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            }
+            guard isKnown else { return JSONView(tape: tape, index: child).string ?? "" }
+            child = Int(tape.nodes[child + 1].next)
+        }
+        return nil
     }
 
     /// The text, if this is a string.
@@ -160,15 +191,17 @@ public struct JSONView: Sendable {
     }
 }
 
-extension JSONTape {
+extension JSONTape.Storage {
     /// Whether a string node says exactly `wanted`.
-    func matches(_ node: Node, _ wanted: UnsafeBufferPointer<UInt8>) -> Bool {
+    func matches(_ node: JSONTape.Node, _ wanted: UnsafeBufferPointer<UInt8>) -> Bool {
         if node.kind == .escapedString {
             return JSONParser.unescape(bytes[Int(node.start)..<Int(node.end)]).elementsEqual(wanted)
         }
         let start = Int(node.start)
         guard Int(node.end) - start == wanted.count else { return false }
-        for offset in 0..<wanted.count where bytes[start + offset] != wanted[offset] { return false }
-        return true
+        return bytes.withUnsafeBufferPointer { bytes in
+            for offset in 0..<wanted.count where bytes[start + offset] != wanted[offset] { return false }
+            return true
+        }
     }
 }

@@ -10,7 +10,7 @@ public struct JWSSignature: Hashable, Sendable {
     /// The type that the protected header states.
     public let type: String
     /// What is signed (RFC 7515 section 5.1).
-    public let signingInput: [UInt8]
+    public let signingInput: ArraySlice<UInt8>
     /// The 64 bytes of the Ed25519 signature.
     public let signature: [UInt8]
 
@@ -46,17 +46,39 @@ public struct JWS: Sendable {
     }
 
     private init(compact bytes: [UInt8]) throws(AllianceError) {
-        guard let first = bytes.firstIndex(of: UInt8(ascii: ".")),
-            let second = bytes[(first + 1)...].firstIndex(of: UInt8(ascii: "."))
-        else { throw AllianceError(.malformed, "is no JWS in compact form: two points are due") }
+        guard let (first, second) = Self.points(in: bytes) else {
+            throw AllianceError(.malformed, "is no JWS in compact form: two points are due")
+        }
         guard let payload = Base64.decodeURL(bytes[(first + 1)..<second]) else {
             throw AllianceError(.malformed, "the payload is not canonical base64url")
         }
         self.payload = payload
         self.signatures = [
             try Self.signature(
-                header: bytes[..<first], signature: bytes[(second + 1)...], input: Array(bytes[..<second]))
+                header: bytes[..<first], signature: bytes[(second + 1)...], input: bytes[..<second])
         ]
+    }
+
+    /// Where the first two points stand, between which a JWS in compact form has its payload.
+    public static func points(in bytes: [UInt8]) -> (first: Int, second: Int)? {
+        bytes.withUnsafeBytes { buffer in
+            guard let first = point(in: buffer, from: 0), let second = point(in: buffer, from: first + 1) else {
+                return nil
+            }
+            return (first, second)
+        }
+    }
+
+    /// The next point, sought sixteen bytes at a time: a payload is long.
+    private static func point(in buffer: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var position = start
+        while position + 16 <= buffer.count {
+            let block = buffer.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
+            if any(block .== UInt8(ascii: ".")) { break }
+            position += 16
+        }
+        while position < buffer.count, buffer[position] != UInt8(ascii: ".") { position += 1 }
+        return position < buffer.count ? position : nil
     }
 
     private init(general bytes: [UInt8]) throws(AllianceError) {
@@ -83,19 +105,19 @@ public struct JWS: Sendable {
             try one.finish()
             let input = header + [UInt8(ascii: ".")] + encoded
             do throws(AllianceError) {
-                signatures.append(try Self.signature(header: header[...], signature: value[...], input: input))
+                signatures.append(try Self.signature(header: header[...], signature: value[...], input: input[...]))
             } catch {
                 throw error.within(place)
             }
         }
-        guard signatures.allSatisfy({ $0.type.utf8.elementsEqual(signatures[0].type.utf8) }) else {
+        guard signatures.allSatisfy({ $0.type.hasSameBytes(as: signatures[0].type) }) else {
             throw AllianceError(.malformed, "the signatures state different types")
         }
         self.signatures = signatures
     }
 
     private static func signature(
-        header: ArraySlice<UInt8>, signature: ArraySlice<UInt8>, input: [UInt8]
+        header: ArraySlice<UInt8>, signature: ArraySlice<UInt8>, input: ArraySlice<UInt8>
     ) throws(AllianceError) -> JWSSignature {
         guard let headerBytes = Base64.decodeURL(header) else {
             throw AllianceError(.malformed, "the protected header is not canonical base64url")

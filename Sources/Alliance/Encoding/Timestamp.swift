@@ -30,8 +30,9 @@ public struct Timestamp: Hashable, Sendable, CustomStringConvertible {
             }
             return value
         }
-        let separators: [(Int, Character)] = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")]
-        for (position, character) in separators where bytes[position] != character.asciiValue { return nil }
+        guard bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T"),
+            bytes[13] == UInt8(ascii: ":"), bytes[16] == UInt8(ascii: ":")
+        else { return nil }
         guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2), let hour = number(11, 2),
             let minute = number(14, 2), let second = number(17, 2), Self.years.contains(year), (1...12).contains(month),
             day >= 1, day <= Self.days(inMonth: month, of: year), hour < 24, minute < 60, second < 60

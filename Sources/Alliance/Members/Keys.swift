@@ -42,9 +42,21 @@ public enum KeyName {
 
 /// An Ed25519 public key that may stand in a charter or roster: canonically encoded and not of small order.
 public struct SigningKey: Hashable, Sendable {
+    /// What was read; one reference, because every checked entry names its key.
+    private final class Storage: Sendable {
+        let bytes: [UInt8]
+        let key: Curve25519.Signing.PublicKey
+
+        init(_ bytes: [UInt8], _ key: Curve25519.Signing.PublicKey) {
+            self.bytes = bytes
+            self.key = key
+        }
+    }
+
+    private let storage: Storage
+
     /// The 32 bytes of the key (RFC 8032 section 5.1.5).
-    public let bytes: [UInt8]
-    private let key: Curve25519.Signing.PublicKey
+    public var bytes: [UInt8] { storage.bytes }
 
     /// Checks a key.
     ///
@@ -56,8 +68,7 @@ public struct SigningKey: Hashable, Sendable {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: bytes) else {
             throw AllianceError(.badKey, "the key is not an Ed25519 key")
         }
-        self.bytes = bytes
-        self.key = key
+        storage = Storage(bytes, key)
     }
 
     /// Reads a JWK (RFC 8037): `{"kty":"OKP","crv":"Ed25519","x":…}`.
@@ -78,11 +89,16 @@ public struct SigningKey: Hashable, Sendable {
     public var jwk: JSONValue { ["crv": "Ed25519", "kty": "OKP", "x": .string(Base64.encodeURL(bytes))] }
 
     /// Whether `signature` is this key's over `message` (RFC 8032 section 5.1.7).
-    public func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        key.isValidSignature(signature, for: message)
+    public func verify(_ signature: [UInt8], of message: [UInt8]) -> Bool { verify(signature, of: message[...]) }
+
+    /// Whether `signature` is this key's over `message`, which is part of something longer.
+    public func verify(_ signature: [UInt8], of message: ArraySlice<UInt8>) -> Bool {
+        storage.key.isValidSignature(signature, for: message)
     }
 
-    public static func == (one: SigningKey, other: SigningKey) -> Bool { one.bytes == other.bytes }
+    public static func == (one: SigningKey, other: SigningKey) -> Bool {
+        one.storage === other.storage || one.bytes == other.bytes
+    }
     public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 
     /// y is below 2^255 - 19.

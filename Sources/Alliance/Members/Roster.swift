@@ -20,7 +20,7 @@ public enum StatementKind: String, Hashable, Sendable, CaseIterable {
 
     /// The kind of that type, compared by bytes.
     public init?(type: String) {
-        guard let kind = Self.allCases.first(where: { $0.type.utf8.elementsEqual(type.utf8) }) else { return nil }
+        guard let kind = Self.allCases.first(where: { $0.type.hasSameBytes(as: type) }) else { return nil }
         self = kind
     }
 }
@@ -46,7 +46,7 @@ public struct Officer: Hashable, Sendable {
     public func permits(_ kind: StatementKind, register: String?) -> Bool {
         guard kinds.contains(kind) else { return false }
         guard let registers, let register else { return true }
-        return registers.contains { $0.utf8.elementsEqual(register.utf8) }
+        return registers.contains { $0.hasSameBytes(as: register) }
     }
 }
 
@@ -101,7 +101,7 @@ public struct Roster: Hashable, Sendable {
     /// Whether statements about this register need a second officer.
     public func needsTwo(_ register: String?) -> Bool {
         guard let register else { return false }
-        return twoOfficers.contains { $0.utf8.elementsEqual(register.utf8) }
+        return twoOfficers.contains { $0.hasSameBytes(as: register) }
     }
 
     func writeMembers(to object: inout JSONObject) {

@@ -55,17 +55,12 @@ extension Statement {
         do { tape = try JSONTape(jws.payload) } catch { throw AllianceError(.malformed, "the payload is \(error)") }
         var reader = try JSONReader(tape.root, at: "")
         let issuer = try reader.string(kind == .attestation ? "issuer" : "iss", most: MemberID.byteLimit)
-        for signature in jws.signatures where !signature.member.utf8.elementsEqual(issuer.utf8) {
+        for signature in jws.signatures where !signature.member.hasSameBytes(as: issuer) {
             throw AllianceError(.notPermitted, "the signing key is of \(signature.member), not of the issuer \(issuer)")
         }
-        self.identity = HashValue.sha256(bytes)
-        self.bytes = bytes
-        self.kind = kind
-        self.issuer = issuer
-        self.alliance = try reader.digest("alliance")
-        self.issuedAt = try reader.integer("iat", in: 0...JSONLimits.integer)
-        self.jws = jws
-        self.body =
+        let alliance = try reader.digest("alliance")
+        let issuedAt = try reader.integer("iat", in: 0...JSONLimits.integer)
+        let body: Body =
             switch kind {
             case .roster: .roster(try Roster(&reader))
             case .register: .register(try DefinitionStatement(&reader))
@@ -76,12 +71,15 @@ extension Statement {
             case .approval: .approval(try Self.digests("identities", &reader, least: 1))
             case .declaration: .declaration(try Declaration(&reader))
             }
+        storage = Storage(
+            identity: HashValue.sha256(bytes), bytes: bytes, kind: kind, issuer: issuer, alliance: alliance,
+            issuedAt: issuedAt, body: body, jws: jws)
     }
 
     static func digests(
         _ name: StaticString, _ reader: inout JSONReader, least: Int = 0
     ) throws(AllianceError) -> [HashValue] {
-        guard reader.view[name] != nil || least > 0 else { return [] }
+        guard least > 0 || reader.view[name] != nil else { return [] }
         var result: [HashValue] = []
         for (position, view) in try reader.array(name, most: referenceLimit, least: least).enumerated() {
             result.append(try JSONReader.digest(view, at: "\(reader.path(name.description))[\(position)]"))
@@ -133,7 +131,7 @@ extension Attestation {
             throw AllianceError(.invalidField, "cannot name a register", at: "credentialSubject.register")
         }
         let id = try subject.string("id", most: 4_096)
-        guard id.utf8.elementsEqual(Self.subjectID(register: register, key: key).utf8) else {
+        guard Self.isSubjectID(id, register: register, key: key) else {
             throw AllianceError(
                 .invalidField, "must be urn:entente:<register>:<percent-encoded key>", at: "credentialSubject.id")
         }
@@ -162,17 +160,38 @@ extension Attestation {
         }
     }
 
+    private static let subjectPrefix = "urn:entente:"
+    private static let upperHex = Array("0123456789ABCDEF".utf8)
+
     /// `urn:entente:<register>:<percent-encoded key>`; only RFC 3986's unreserved characters stand as they are.
     static func subjectID(register: String, key: String) -> String {
-        var bytes = Array("urn:entente:\(register):".utf8)
-        let hex = Array("0123456789ABCDEF".utf8)
+        var bytes = Array(subjectPrefix.utf8)
+        bytes.append(contentsOf: register.utf8)
+        bytes.append(UInt8(ascii: ":"))
         for byte in key.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: bytes.append(byte)
-            default: bytes.append(contentsOf: [0x25, hex[Int(byte >> 4)], hex[Int(byte & 15)]])
+            if PercentCoding.isUnreserved(byte) {
+                bytes.append(byte)
+            } else {
+                bytes.append(UInt8(ascii: "%"))
+                bytes.append(upperHex[Int(byte >> 4)])
+                bytes.append(upperHex[Int(byte & 15)])
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Whether `id` is ``subjectID(register:key:)``. Most keys need no escape, and then nothing is built.
+    private static func isSubjectID(_ id: String, register: String, key: String) -> Bool {
+        guard key.utf8.allSatisfy(PercentCoding.isUnreserved) else {
+            return id.hasSameBytes(as: subjectID(register: register, key: key))
+        }
+        let lengths = (subjectPrefix.utf8.count, register.utf8.count, key.utf8.count)
+        guard id.utf8.count == lengths.0 + lengths.1 + 1 + lengths.2, id.utf8.starts(with: subjectPrefix.utf8) else {
+            return false
+        }
+        let rest = id.utf8.dropFirst(lengths.0)
+        return rest.starts(with: register.utf8) && rest.dropFirst(lengths.1).first == UInt8(ascii: ":")
+            && rest.dropFirst(lengths.1 + 1).elementsEqual(key.utf8)
     }
 }
 

@@ -1,20 +1,50 @@
 public import TransparencyLog
 
 /// A statement of a member: what a log entry says, well formed, but neither verified nor counted yet.
+///
+/// Statements are handed on by the hundred thousand, so a copy is one reference.
 public struct Statement: Sendable {
+    /// What was read; never changes.
+    final class Storage: Sendable {
+        let identity: HashValue
+        let bytes: [UInt8]
+        let kind: StatementKind
+        let issuer: String
+        let alliance: HashValue
+        let issuedAt: Int64
+        let body: Body
+        let jws: JWS
+
+        init(
+            identity: HashValue, bytes: [UInt8], kind: StatementKind, issuer: String, alliance: HashValue,
+            issuedAt: Int64, body: Body, jws: JWS
+        ) {
+            self.identity = identity
+            self.bytes = bytes
+            self.kind = kind
+            self.issuer = issuer
+            self.alliance = alliance
+            self.issuedAt = issuedAt
+            self.body = body
+            self.jws = jws
+        }
+    }
+
+    let storage: Storage
+
     /// SHA-256 of the entry's bytes.
-    public let identity: HashValue
+    public var identity: HashValue { storage.identity }
     /// The entry's bytes, as received.
-    public let bytes: [UInt8]
-    public let kind: StatementKind
+    public var bytes: [UInt8] { storage.bytes }
+    public var kind: StatementKind { storage.kind }
     /// Who says it: `iss`, or for an attestation `issuer`.
-    public let issuer: String
+    public var issuer: String { storage.issuer }
     /// SHA-256 of charter version 1's payload.
-    public let alliance: HashValue
+    public var alliance: HashValue { storage.alliance }
     /// When it was signed, by the officer's clock, in seconds since 1970. Orders nothing.
-    public let issuedAt: Int64
-    public let body: Body
-    let jws: JWS
+    public var issuedAt: Int64 { storage.issuedAt }
+    public var body: Body { storage.body }
+    var jws: JWS { storage.jws }
 
     /// What a statement of each kind says.
     public enum Body: Sendable {

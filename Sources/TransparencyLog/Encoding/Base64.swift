@@ -23,6 +23,17 @@ public enum Base64 {
         encode(buffer, alphabet: urlAlphabet, padded: false)
     }
 
+    /// Appends the URL-safe encoding of a buffer, without padding, as ASCII bytes.
+    public static func appendURL(_ buffer: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        let rest = buffer.count % 3
+        let count = buffer.count / 3 * 4 + (rest == 0 ? 0 : rest + 1)
+        let encoded = [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
+            urlAlphabet.withUnsafeBufferPointer { fill(bytes, from: buffer, alphabet: $0, padded: false) }
+            initialized = count
+        }
+        output += encoded
+    }
+
     /// Decodes canonical, padded base64 from ASCII bytes; nil for anything else.
     public static func decode(_ bytes: some Sequence<UInt8>) -> [UInt8]? {
         withBuffer(bytes) { decodePadded($0) }
