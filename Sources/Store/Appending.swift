@@ -26,6 +26,7 @@ public struct NewEntry: Sendable {
 struct Appender {
     let db: Database
     var log: OpenLog
+    private let statements: HotStatements
     private var tiles: [TileKey: TileBuffer] = [:]
 
     private struct TileKey: Hashable {
@@ -38,23 +39,22 @@ struct Appender {
         var hashes: [HashValue] = []
     }
 
-    init(db: Database, log: OpenLog) {
+    init(db: Database, log: OpenLog, statements: HotStatements) {
         self.db = db
         self.log = log
+        self.statements = statements
     }
 
     /// Stores entries as they are, with their identities and tree hashes.
     mutating func store(_ entries: [NewEntry]) throws {
-        let insertEntry = try HotStatement(db, "INSERT INTO entry(id, bytes) VALUES (?, ?)")
-        let insertIdentity = try HotStatement(db, "INSERT INTO identity(prefix, entry) VALUES (?, ?)")
         var frontier = log.frontier
         var tiles = tiles
         self.tiles = [:]
         for entry in entries {
             let id = Schema.entryID(log.id, frontier.size)
-            try insertEntry.run(id, entry.bytes)
+            try statements.insertEntry.run(id, PackedEntry.pack(entry.bytes))
             if case .statement(let statement) = entry.checked.entry {
-                try insertIdentity.run(Tables.prefix(statement.identity), id)
+                try statements.insertIdentity.run(Tables.prefix(statement.identity), id)
             }
             frontier.append(entry.checked.leaf) { level, index, hash in
                 guard level % 8 == 0 else { return }
@@ -68,11 +68,15 @@ struct Appender {
 
     /// Stores what a batch changes.
     ///
-    /// - Parameter documents: tells which documents that the batch names are here already.
-    mutating func store(_ outcome: BatchOutcome, from start: UInt64, documents: DocumentFolder) throws {
+    /// - Parameters:
+    ///   - reader: what the batch was counted with; it knows the last step of the rows that it read.
+    ///   - documents: tells which documents that the batch names are here already.
+    mutating func store(
+        _ outcome: BatchOutcome, from start: UInt64, reader: TransactionReader, documents: DocumentFolder
+    ) throws {
         try storeVerdicts(outcome.verdicts, from: start)
         for (name, map, changes) in outcome.maps { try store(map: map, named: name, changes) }
-        try storeRows(outcome)
+        try storeRows(outcome, reader)
         for document in outcome.documents {
             try db.execute(
                 sql: "INSERT INTO document(digest, size, held) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -83,9 +87,8 @@ struct Appender {
     private func storeVerdicts(_ verdicts: [Verdict], from start: UInt64) throws {
         for (offset, verdict) in verdicts.enumerated() {
             guard case .ignored(let reason) = verdict, reason != .afterEnd else { continue }
-            try db.execute(
-                sql: "INSERT INTO ignored(entry, reason) VALUES (?, ?)",
-                arguments: [Schema.entryID(log.id, start + UInt64(offset)), reason.rawValue])
+            try statements.insertIgnored.run(
+                Schema.entryID(log.id, start + UInt64(offset)), Array(reason.rawValue.utf8))
         }
     }
 
@@ -102,60 +105,54 @@ struct Appender {
         }
         log.maps[name] = map
         guard let id = log.mapIDs[name] else { return }
-        let writePage = try HotStatement(db, "INSERT OR REPLACE INTO page(map, page, leaves) VALUES (?, ?, ?)")
-        let writeHash = try HotStatement(db, "INSERT OR REPLACE INTO page_hash(map, page, hash) VALUES (?, ?, ?)")
         for removed in changes.removed {
-            let page = removed.number
-            try db.execute(sql: "DELETE FROM page WHERE map = ? AND page = ?", arguments: [id, page])
-            try db.execute(sql: "DELETE FROM page_hash WHERE map = ? AND page = ?", arguments: [id, page])
+            try statements.deletePage.run(id, removed.number)
+            try statements.deletePageHash.run(id, removed.number)
         }
         for page in changes.written {
-            let packed = page.id.number
-            try writePage.run(id, packed, page.blob)
-            try writeHash.run(id, packed, page.hash.bytes)
+            let number = page.id.number
+            try statements.writePage.run(id, number, page.blob)
+            try statements.writePageHash.run(id, number, page.hash.bytes)
         }
     }
 
-    private func storeRows(_ outcome: BatchOutcome) throws {
-        let newest = try storeHistory(outcome)
-        let write = try HotStatement(
-            db, "INSERT OR REPLACE INTO row(map, key, bytes, emptied, last) VALUES (?, ?, ?, ?, ?)")
+    private func storeRows(_ outcome: BatchOutcome, _ reader: TransactionReader) throws {
+        let newest = try storeHistory(outcome, reader)
         for (key, row) in outcome.rows {
             guard let map = log.mapIDs[key.map], let last = newest[key] else {
                 throw StoreError(.damaged, "a row without a map or a history")
             }
-            try write.run(map, key.key, row.bytes, row.isEmptied ? 1 : 0, last)
+            try statements.writeRow.run(map, key.key, row.bytes, row.isEmptied ? 1 : 0, last)
         }
     }
 
     /// Links every touched row's steps into its chain, and gives each row's newest step.
-    private func storeHistory(_ outcome: BatchOutcome) throws -> [RowKey: Int64] {
-        let link = try HotStatement(db, "INSERT OR REPLACE INTO step(id, previous) VALUES (?, ?)")
+    private func storeHistory(_ outcome: BatchOutcome, _ reader: TransactionReader) throws -> [RowKey: Int64] {
         var newest: [RowKey: Int64] = [:]
+        newest.reserveCapacity(outcome.rows.count)
         var position = 0
         var lastIndex: UInt64?
         for (index, key) in outcome.history {
             position = index == lastIndex ? position + 1 : 0
             lastIndex = index
             let step = Schema.stepID(log.id, index, position)
-            var before = newest[key]
-            if before == nil, let map = log.mapIDs[key.map] { before = try Tables.row(db, map, key.key)?.last }
-            if let before { try link.run(step, before) }
-            newest[key] = step
+            // A row that changes was read before, so a key that the reader does not know is new.
+            if let before = newest.updateValue(step, forKey: key) ?? reader.lastSteps[key] {
+                try statements.writeStep.run(step, before)
+            }
         }
         return newest
     }
 
     /// Stores tree hashes, the new edge and the size; the last step of every append.
     mutating func finish() throws {
-        let write = try HotStatement(db, "INSERT OR REPLACE INTO tile(id, hashes) VALUES (?, ?)")
         for (key, buffer) in tiles.sorted(by: { ($0.key.level, $0.key.number) < ($1.key.level, $1.key.number) }) {
             var bytes = try buffer.firstSlot == 0 ? [] : Tables.tile(db, log.id, key.level, key.number) ?? []
             guard bytes.count == buffer.firstSlot * 32 else {
                 throw StoreError(.damaged, "a tile of \(log.state.member.log.name) is damaged; run entente fsck")
             }
             for hash in buffer.hashes { hash.withUnsafeBytes { bytes.append(contentsOf: $0) } }
-            try write.run(Schema.tileID(log.id, key.level, key.number), bytes)
+            try statements.writeTile.run(Schema.tileID(log.id, key.level, key.number), bytes)
         }
         tiles = [:]
         try db.execute(

@@ -1,16 +1,17 @@
 import GRDB
 import GRDBSQLite
 
-/// A prepared statement for the inserts that happen once or more for every entry: GRDB's argument binding costs more
-/// than the insert itself there. Lives within one transaction.
-struct HotStatement: ~Copyable {
+/// A prepared statement for what happens once or more for every entry: GRDB's argument binding, rows and cursors cost
+/// more than the work itself there. Belongs to one connection, and is used in its queue alone.
+final class HotStatement {
     private let statement: OpaquePointer
     private let connection: OpaquePointer
 
     init(_ db: Database, _ sql: String) throws {
         guard let connection = db.sqliteConnection else { throw StoreError(.file, "the database is closed") }
         var prepared: OpaquePointer?
-        guard sqlite3_prepare_v2(connection, sql, -1, &prepared, nil) == SQLITE_OK, let prepared else {
+        let result = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
+        guard result == SQLITE_OK, let prepared else {
             throw StoreError(
                 .damaged, "the database refused a statement: \(String(cString: sqlite3_errmsg(connection)))")
         }
@@ -20,12 +21,14 @@ struct HotStatement: ~Copyable {
 
     deinit { sqlite3_finalize(statement) }
 
+    // MARK: Writing
+
     /// Runs with an integer and a blob.
     func run(_ first: Int64, _ blob: [UInt8]) throws {
         sqlite3_bind_int64(statement, 1, first)
         try blob.withUnsafeBytes { buffer in
             bind(buffer, at: 2)
-            try step()
+            try finish()
         }
     }
 
@@ -33,7 +36,7 @@ struct HotStatement: ~Copyable {
     func run(_ first: Int64, _ second: Int64) throws {
         sqlite3_bind_int64(statement, 1, first)
         sqlite3_bind_int64(statement, 2, second)
-        try step()
+        try finish()
     }
 
     /// Runs with two integers and a blob.
@@ -42,7 +45,7 @@ struct HotStatement: ~Copyable {
         sqlite3_bind_int64(statement, 2, second)
         try blob.withUnsafeBytes { buffer in
             bind(buffer, at: 3)
-            try step()
+            try finish()
         }
     }
 
@@ -55,10 +58,53 @@ struct HotStatement: ~Copyable {
             try value.withUnsafeBytes { valueBuffer in
                 bind(keyBuffer, at: 2)
                 bind(valueBuffer, at: 3)
-                try step()
+                try finish()
             }
         }
     }
+
+    // MARK: Reading
+
+    /// The first row for an integer.
+    func first<Value>(_ first: Int64, _ read: (HotRow) throws -> Value) throws -> Value? {
+        sqlite3_bind_int64(statement, 1, first)
+        return try row(read)
+    }
+
+    /// The first row for two integers.
+    func first<Value>(_ first: Int64, _ second: Int64, _ read: (HotRow) throws -> Value) throws -> Value? {
+        sqlite3_bind_int64(statement, 1, first)
+        sqlite3_bind_int64(statement, 2, second)
+        return try row(read)
+    }
+
+    /// The first row for an integer and a blob.
+    func first<Value>(_ first: Int64, _ blob: [UInt8], _ read: (HotRow) throws -> Value) throws -> Value? {
+        sqlite3_bind_int64(statement, 1, first)
+        return try blob.withUnsafeBytes { buffer in
+            bind(buffer, at: 2)
+            return try row(read)
+        }
+    }
+
+    /// The integers of all rows for three integers.
+    func integers(_ first: Int64, _ second: Int64, _ third: Int64) throws -> [Int64] {
+        sqlite3_bind_int64(statement, 1, first)
+        sqlite3_bind_int64(statement, 2, second)
+        sqlite3_bind_int64(statement, 3, third)
+        defer { sqlite3_reset(statement) }
+        var found: [Int64] = []
+        while try step() { found.append(HotRow(statement: statement).integer(0)) }
+        return found
+    }
+
+    private func row<Value>(_ read: (HotRow) throws -> Value) throws -> Value? {
+        // Reset at once: a statement that stands on a row keeps its transaction open.
+        defer { sqlite3_reset(statement) }
+        return try step() ? try read(HotRow(statement: statement)) : nil
+    }
+
+    // MARK: SQLite
 
     /// The bytes stay where they are until the statement was stepped and reset, so SQLite need not copy them.
     private func bind(_ buffer: UnsafeRawBufferPointer, at position: Int32) {
@@ -69,13 +115,65 @@ struct HotStatement: ~Copyable {
         }
     }
 
-    private func step() throws {
-        let result = sqlite3_step(statement)
-        guard result == SQLITE_DONE else {
+    private func finish() throws {
+        defer { sqlite3_reset(statement) }
+        while try step() {}
+    }
+
+    private func step() throws -> Bool {
+        switch sqlite3_step(statement) {
+        case SQLITE_ROW: return true
+        case SQLITE_DONE: return false
+        case let result:
             let reason = String(cString: sqlite3_errmsg(connection))
-            sqlite3_reset(statement)
-            throw StoreError(.file, "the database refused a write: \(reason) (SQLite \(result))")
+            throw StoreError(.file, "the database refused a statement: \(reason) (SQLite \(result))")
         }
-        sqlite3_reset(statement)
+    }
+}
+
+/// The row that a ``HotStatement`` stands on; valid only while it is read.
+struct HotRow {
+    fileprivate let statement: OpaquePointer
+
+    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+
+    func bytes(_ column: Int32) -> [UInt8] {
+        guard let base = sqlite3_column_blob(statement, column) else { return [] }
+        return Array(UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(statement, column))))
+    }
+}
+
+/// The writer's statements, prepared once.
+final class HotStatements {
+    let insertEntry: HotStatement
+    let insertIdentity: HotStatement
+    let insertIgnored: HotStatement
+    let writeTile: HotStatement
+    let writePage: HotStatement
+    let writePageHash: HotStatement
+    let deletePage: HotStatement
+    let deletePageHash: HotStatement
+    let writeRow: HotStatement
+    let writeStep: HotStatement
+    let row: HotStatement
+    let page: HotStatement
+    let identity: HotStatement
+
+    init(_ db: Database) throws {
+        insertEntry = try HotStatement(db, "INSERT INTO entry(id, packed) VALUES (?, ?)")
+        insertIdentity = try HotStatement(db, "INSERT INTO identity(prefix, entry) VALUES (?, ?)")
+        insertIgnored = try HotStatement(db, "INSERT INTO ignored(entry, reason) VALUES (?, CAST(? AS TEXT))")
+        writeTile = try HotStatement(db, "INSERT OR REPLACE INTO tile(id, hashes) VALUES (?, ?)")
+        writePage = try HotStatement(db, "INSERT OR REPLACE INTO page(map, page, leaves) VALUES (?, ?, ?)")
+        writePageHash = try HotStatement(db, "INSERT OR REPLACE INTO page_hash(map, page, hash) VALUES (?, ?, ?)")
+        deletePage = try HotStatement(db, "DELETE FROM page WHERE map = ? AND page = ?")
+        deletePageHash = try HotStatement(db, "DELETE FROM page_hash WHERE map = ? AND page = ?")
+        writeRow = try HotStatement(
+            db, "INSERT OR REPLACE INTO row(map, key, bytes, emptied, last) VALUES (?, ?, ?, ?, ?)")
+        writeStep = try HotStatement(db, "INSERT OR REPLACE INTO step(id, previous) VALUES (?, ?)")
+        row = try HotStatement(db, "SELECT bytes, emptied, last FROM row WHERE map = ? AND key = ?")
+        page = try HotStatement(db, "SELECT leaves FROM page WHERE map = ? AND page = ?")
+        identity = try HotStatement(
+            db, "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
     }
 }

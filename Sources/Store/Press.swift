@@ -9,19 +9,27 @@ import TransparencyLog
 struct Press {
     let db: Database
     var log: OpenLog
+    private let statements: HotStatements
     let documents: DocumentFolder
     let check: @Sendable ([[UInt8]], LogState) -> [NewEntry]
     private var results: [SubmissionResult] = []
+    /// Everything that was appended, state leaves included; empty once it is more than ``keptEntries``.
+    private(set) var appended: [[UInt8]] = []
+    private var appendedCount = 0
+
+    /// Appended entries that are handed back, for an announcement.
+    static let keptEntries = 256
 
     /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
     static let batch = (statements: 2_047, bytes: 2 << 20)
 
     init(
-        db: Database, log: OpenLog, documents: DocumentFolder,
+        db: Database, log: OpenLog, statements: HotStatements, documents: DocumentFolder,
         check: @escaping @Sendable ([[UInt8]], LogState) -> [NewEntry]
     ) {
         self.db = db
         self.log = log
+        self.statements = statements
         self.documents = documents
         self.check = check
     }
@@ -29,25 +37,25 @@ struct Press {
     mutating func publish(_ submissions: [[[UInt8]]]) throws -> [SubmissionResult] {
         results = submissions.map { _ in .tooLarge }
         var together: [(number: Int, entries: [[UInt8]])] = []
+        var count = 0
+        var bytes = 0
         for (number, entries) in submissions.enumerated() {
-            guard Self.fits(entries) else {
+            let size = entries.reduce(0) { $0 + $1.count }
+            if count + entries.count > Self.batch.statements || bytes + size > Self.batch.bytes {
                 try publish(together)
                 together = []
+                (count, bytes) = (0, 0)
+            }
+            guard entries.count <= Self.batch.statements, size <= Self.batch.bytes else {
                 try publishLarge(entries, number)
                 continue
             }
-            if !Self.fits(together.flatMap(\.entries) + entries) {
-                try publish(together)
-                together = []
-            }
             together.append((number, entries))
+            count += entries.count
+            bytes += size
         }
         try publish(together)
         return results
-    }
-
-    private static func fits(_ entries: [[UInt8]]) -> Bool {
-        entries.count <= batch.statements && entries.reduce(0) { $0 + $1.count } <= batch.bytes
     }
 
     /// Publishes several submissions as one batch; those that would not count are refused, and the rest tried again.
@@ -56,7 +64,8 @@ struct Press {
         while !together.isEmpty {
             let entries = together.flatMap(\.1)
             var state = log.state
-            let outcome = try state.seal(entries.map(\.checked), reader: TransactionReader(db: db, log: log))
+            let reader = TransactionReader(db: db, log: log, statements: statements)
+            let outcome = try state.seal(entries.map(\.checked), reader: reader)
             var position = 0
             var accepted: [(Int, [NewEntry])] = []
             for (number, own) in together {
@@ -73,7 +82,7 @@ struct Press {
                 results[number] = .published(first: next, last: next + UInt64(own.count) - 1)
                 next += UInt64(own.count)
             }
-            return try store(entries, outcome, state)
+            return try store(entries, outcome, state, reader)
         }
     }
 
@@ -81,7 +90,7 @@ struct Press {
     private mutating func publishLarge(_ entries: [[UInt8]], _ number: Int) throws {
         let parts = Self.split(entries)
         guard parts.allSatisfy(Self.canBeReplicated) else { return }
-        let before = log
+        let before = (log, appended, appendedCount)
         var refused: [(position: Int, reason: Verdict.Reason)] = []
         var position = 0
         var last = log.size
@@ -93,21 +102,22 @@ struct Press {
                 let batch = isCurrent ? ahead.wait() : check(parts[number], log.state)
                 if number + 1 < parts.count { ahead = CheckedAhead(parts[number + 1], log.state, check) }
                 var state = log.state
-                let outcome = try state.seal(batch.map(\.checked), reader: TransactionReader(db: db, log: log))
+                let reader = TransactionReader(db: db, log: log, statements: statements)
+                let outcome = try state.seal(batch.map(\.checked), reader: reader)
                 refused += Self.refusals(outcome.verdicts.dropLast()).map { (position + $0.position, $0.reason) }
                 position += batch.count
                 guard refused.isEmpty else { return .rollback }
                 last = log.size + UInt64(batch.count) - 1
-                try store(batch, outcome, state)
+                try store(batch, outcome, state, reader)
             }
             return .commit
         }
         guard refused.isEmpty else {
-            log = before
+            (log, appended, appendedCount) = before
             results[number] = .refused(refused)
             return
         }
-        results[number] = .published(first: before.size, last: last)
+        results[number] = .published(first: before.0.size, last: last)
     }
 
     /// Whether one batch of these fits into a range, with room for the longest state leaf.
@@ -124,7 +134,9 @@ struct Press {
         }
     }
 
-    private mutating func store(_ entries: [NewEntry], _ outcome: BatchOutcome, _ state: LogState) throws {
+    private mutating func store(
+        _ entries: [NewEntry], _ outcome: BatchOutcome, _ state: LogState, _ reader: TransactionReader
+    ) throws {
         let leafBytes = outcome.leaf.bytes
         let leaf = NewEntry(
             bytes: leafBytes,
@@ -133,9 +145,11 @@ struct Press {
                 keys: KeyCandidates([])))
         let start = log.size
         log.state = state
-        var appender = Appender(db: db, log: log)
+        var appender = Appender(db: db, log: log, statements: statements)
         try appender.store(entries + [leaf])
-        try appender.store(outcome, from: start, documents: documents)
+        appendedCount += entries.count + 1
+        appended = appendedCount <= Self.keptEntries ? appended + entries.map(\.bytes) + [leafBytes] : []
+        try appender.store(outcome, from: start, reader: reader, documents: documents)
         try appender.finish()
         log = appender.log
     }
@@ -143,7 +157,7 @@ struct Press {
     /// Cuts a large submission into batches. Approvals stand after what they approve, so where there are any, a batch
     /// ends only behind one.
     static func split(_ entries: [[UInt8]]) -> [[[UInt8]]] {
-        let hasApprovals = entries.contains(where: isApproval)
+        let hasApprovals = containsApproval(entries)
         var batches: [[[UInt8]]] = [[]]
         var size = 0
         var pending: [[UInt8]] = []
@@ -162,6 +176,17 @@ struct Press {
         }
         batches[batches.count - 1] += pending
         return batches
+    }
+
+    /// Whether there is an approval; one officer's entries of one kind all have the same header, which is read once.
+    private static func containsApproval(_ entries: [[UInt8]]) -> Bool {
+        var known: ArraySlice<UInt8> = []
+        for entry in entries {
+            if !known.isEmpty, entry.starts(with: known) { continue }
+            if isApproval(entry) { return true }
+            known = entry.firstIndex(of: UInt8(ascii: ".")).map { entry[...$0] } ?? []
+        }
+        return false
     }
 
     /// Whether it is worth reading an entry to see if it is an approval; a header that is unusually long may be anything.

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 /// The tables, by named migrations that are only ever added to.
@@ -27,7 +28,26 @@ enum Schema {
             // Few are missing at a time, however many there are.
             try db.execute(sql: "CREATE INDEX missing_document ON document(digest) WHERE held = 0")
         }
+        migrator.registerMigration("3: entries without base64url", migrate: packEntries)
         return migrator
+    }
+
+    /// Writes every entry anew as ``PackedEntry`` has it.
+    private static func packEntries(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                -- See PackedEntry: a compact JWS stands without its base64url.
+                CREATE TABLE packed_entry(
+                    id INTEGER PRIMARY KEY,
+                    packed BLOB NOT NULL CHECK (length(packed) > 0)
+                ) STRICT;
+                """)
+        let insert = try HotStatement(db, "INSERT INTO packed_entry(id, packed) VALUES (?, ?)")
+        let entries = try Row.fetchCursor(db, sql: "SELECT id, bytes FROM entry ORDER BY id")
+        while let row = try entries.next() {
+            try insert.run(row[0], PackedEntry.pack(try row.withUnsafeData(atIndex: 1) { [UInt8]($0 ?? Data()) }))
+        }
+        try db.execute(sql: "DROP TABLE entry; ALTER TABLE packed_entry RENAME TO entry;")
     }
 
     private static let logs = """

@@ -13,6 +13,20 @@ public struct AppendResult: Sendable {
     public let documents: [PolicyDocument]
 }
 
+/// What a transaction of publications led to.
+public struct PublishResult: Sendable {
+    /// One for each submission.
+    public let results: [SubmissionResult]
+    /// The new checkpoint's note, if anything was published.
+    public let note: [UInt8]?
+    /// The log's size before.
+    public let start: UInt64
+    /// The right edge of the log's tree after.
+    public let frontier: TreeFrontier
+    /// The entries from ``start`` on, state leaves included; empty where they are many.
+    public let appended: [[UInt8]]
+}
+
 /// What became of one submission of this member's officers.
 public enum SubmissionResult: Sendable {
     /// Published from `first` to `last`, both included; durable.
@@ -39,21 +53,22 @@ extension Store {
             guard log.size == start else {
                 throw StoreError(.moved, "\(origin) has \(log.size) entries here, not \(start)")
             }
+            let statements = try writer.statements(db)
             var documents: [PolicyDocument] = []
             for batch in batches {
-                let reader = TransactionReader(db: db, log: log)
+                let reader = TransactionReader(db: db, log: log, statements: statements)
                 let first = log.size
                 let outcome = try log.state.process(batch.map(\.checked), reader: reader)
-                var appender = Appender(db: db, log: log)
+                var appender = Appender(db: db, log: log, statements: statements)
                 try appender.store(batch)
-                try appender.store(outcome, from: first, documents: folder)
+                try appender.store(outcome, from: first, reader: reader, documents: folder)
                 try appender.finish()
                 log = appender.log
                 documents += outcome.documents
             }
             guard log.frontier.root == root else { throw StoreError(.damaged, "the range does not give its root") }
             if let head {
-                var appender = Appender(db: db, log: log)
+                var appender = Appender(db: db, log: log, statements: statements)
                 try appender.storeHead(head, root: root)
                 log = appender.log
             }
@@ -73,24 +88,30 @@ extension Store {
     ///   - check: reads entries and checks their signatures, given the log's state before them.
     ///   - sign: signs a checkpoint's text with the log's key and gives the note. Called inside the transaction; the
     ///     signature leaves this process only once the transaction is durable.
-    /// - Returns: one result for each submission, and the new checkpoint's note, if anything was published.
     public func publish(
         _ submissions: [[[UInt8]]], in origin: String,
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry],
         sign: @Sendable @escaping (_ checkpoint: Checkpoint) throws -> [UInt8]
-    ) async throws -> (results: [SubmissionResult], note: [UInt8]?) {
-        let (results, note, view) = try await write { [documents] db, writer in
-            var press = Press(db: db, log: try writer.log(origin, db), documents: documents, check: check)
+    ) async throws -> PublishResult {
+        let (result, view) = try await write { [documents] db, writer in
+            let statements = try writer.statements(db)
+            let log = try writer.log(origin, db)
+            var press = Press(db: db, log: log, statements: statements, documents: documents, check: check)
             let results = try press.publish(submissions)
-            guard press.log.size > press.log.headSize else { return (results, [UInt8]?.none, LogView(press.log)) }
-            let root = press.log.frontier.root
-            let note = try sign(Checkpoint(origin: origin, size: press.log.size, root: root))
-            var appender = Appender(db: db, log: press.log)
-            try appender.storeHead(note, root: root)
-            writer.logs[origin] = appender.log
-            return (results, note, LogView(appender.log))
+            var note: [UInt8]?
+            if press.log.size > press.log.headSize {
+                let root = press.log.frontier.root
+                let signed = try sign(Checkpoint(origin: origin, size: press.log.size, root: root))
+                var appender = Appender(db: db, log: press.log, statements: statements)
+                try appender.storeHead(signed, root: root)
+                writer.logs[origin] = appender.log
+                note = signed
+            }
+            let result = PublishResult(
+                results: results, note: note, start: log.size, frontier: press.log.frontier, appended: press.appended)
+            return (result, LogView(press.log))
         }
         show([origin: view])
-        return (results, note)
+        return result
     }
 }

@@ -22,18 +22,24 @@ extension Store {
     }
 
     static func entries(_ db: Database, _ log: Int64, _ range: Range<UInt64>) throws -> [[UInt8]] {
-        let statement = try db.cachedStatement(sql: "SELECT bytes FROM entry WHERE id >= ? AND id < ? ORDER BY id")
+        let statement = try db.cachedStatement(sql: "SELECT packed FROM entry WHERE id >= ? AND id < ? ORDER BY id")
         let ids: StatementArguments = [Schema.entryID(log, range.lowerBound), Schema.entryID(log, range.upperBound)]
         var entries: [[UInt8]] = []
         entries.reserveCapacity(Int(range.upperBound - range.lowerBound))
         let cursor = try GRDB.Row.fetchCursor(statement, arguments: ids)
         while let row = try cursor.next() {
-            entries.append(try row.withUnsafeData(atIndex: 0) { [UInt8]($0 ?? Data()) })
+            entries.append(try entry(row))
         }
         guard entries.count == Int(range.upperBound - range.lowerBound) else {
             throw StoreError(.damaged, "entries of a log are missing; run entente fsck")
         }
         return entries
+    }
+
+    private static func entry(_ row: GRDB.Row) throws -> [UInt8] {
+        try row.withUnsafeData(atIndex: 0) { packed in
+            try (packed ?? Data()).withUnsafeBytes { try PackedEntry.bytes($0) }
+        }
     }
 
     /// The entries of a range that is held.
@@ -61,14 +67,14 @@ extension Store {
                 throw StoreError(.unknown, "\(origin) has \(record.size) entries here, not \(from) to \(headSize)")
             }
             let log = try Self.logID(db, origin)
-            let statement = try db.cachedStatement(sql: "SELECT bytes FROM entry WHERE id >= ? AND id < ? ORDER BY id")
+            let statement = try db.cachedStatement(sql: "SELECT packed FROM entry WHERE id >= ? AND id < ? ORDER BY id")
             let cursor = try GRDB.Row.fetchCursor(
                 statement, arguments: [Schema.entryID(log, from), Schema.entryID(log, headSize)])
             var entries: [[UInt8]] = []
             var whole = 0
             var bytes = 0
             while let row = try cursor.next() {
-                let entry = try row.withUnsafeData(atIndex: 0) { [UInt8]($0 ?? Data()) }
+                let entry = try Self.entry(row)
                 entries.append(entry)
                 bytes += entry.count + 2
                 let isLeaf = entry.starts(with: StateLeaf.familyPrefix)

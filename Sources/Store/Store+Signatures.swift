@@ -100,7 +100,7 @@ extension Store {
             var log = try writer.log(origin, db)
             guard log.size == size, log.frontier.root == root else { return false }
             guard log.headSize < size else { return true }
-            var appender = Appender(db: db, log: log)
+            var appender = Appender(db: db, log: log, statements: try writer.statements(db))
             try appender.storeHead(note, root: root)
             log = appender.log
             writer.logs[origin] = log

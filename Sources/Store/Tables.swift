@@ -6,9 +6,10 @@ import TransparencyLog
 /// Single-row reads that the writer and readers share.
 enum Tables {
     static func entry(_ db: Database, _ log: Int64, _ index: UInt64) throws -> [UInt8]? {
-        try Data.fetchOne(
-            db.cachedStatement(sql: "SELECT bytes FROM entry WHERE id = ?"), arguments: [Schema.entryID(log, index)]
-        ).map { [UInt8]($0) }
+        let statement = try db.cachedStatement(sql: "SELECT packed FROM entry WHERE id = ?")
+        return try Data.fetchOne(statement, arguments: [Schema.entryID(log, index)]).map { packed in
+            try packed.withUnsafeBytes { try PackedEntry.bytes($0) }
+        }
     }
 
     static func prefix(_ identity: HashValue) -> Int64 {

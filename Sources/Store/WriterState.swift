@@ -11,9 +11,22 @@ final class WriterState: @unchecked Sendable {
     var logs: [String: OpenLog] = [:]
     /// The charter in force; nil before the first is installed.
     var charter: VerifiedCharter?
+    /// Prepared when the writer's connection is first written on; finalised before it is closed.
+    private var prepared: HotStatements?
 
     /// Forgets what was derived; the database is the truth.
     func forget() { logs = [:] }
+
+    /// The statements of the writer's connection.
+    func statements(_ db: Database) throws -> HotStatements {
+        if let prepared { return prepared }
+        let statements = try HotStatements(db)
+        prepared = statements
+        return statements
+    }
+
+    /// Lets go of the connection, which is about to be closed.
+    func finalize() { prepared = nil }
 
     /// A log, read from the database where it is not known.
     func log(_ origin: String, _ db: Database) throws -> OpenLog {
@@ -41,17 +54,41 @@ struct OpenLog {
     var size: UInt64 { frontier.size }
 }
 
-/// Reads a log's derived state inside the writer's transaction, for ``LogState``.
-struct TransactionReader: LogReader {
-    let db: Database
-    let log: OpenLog
+/// Reads a log's derived state inside the writer's transaction, for ``LogState``; made anew for each batch.
+final class TransactionReader: LogReader {
+    private let db: Database
+    private let log: OpenLog
+    private let statements: HotStatements
+    /// The newest step of each row that was there when it was read.
+    private(set) var lastSteps: [RowKey: Int64] = [:]
+
+    init(db: Database, log: OpenLog, statements: HotStatements) {
+        self.db = db
+        self.log = log
+        self.statements = statements
+    }
 
     func row(_ key: RowKey) throws -> LogRow? {
         guard let map = log.mapIDs[key.map] else { return nil }
-        return try Tables.row(db, map, key.key)?.row
+        let found = try statements.row.first(map, key.key) { ($0.bytes(0), $0.integer(1), $0.integer(2)) }
+        guard let (bytes, isEmptied, last) = found else { return nil }
+        guard let row = LogRow(bytes: bytes, isEmptied: isEmptied != 0) else {
+            throw StoreError(.damaged, "a stored row is damaged; run entente fsck")
+        }
+        lastSteps[key] = last
+        return row
     }
 
-    func index(of identity: HashValue) throws -> UInt64? { try Tables.index(db, log.id, of: identity) }
+    func index(of identity: HashValue) throws -> UInt64? {
+        let first = Schema.entryID(log.id, 0)
+        let ids = try statements.identity.integers(
+            Tables.prefix(identity), first, Schema.entryID(log.id + 1, 0) - 1)
+        for id in ids {
+            let index = UInt64(id - first)
+            if let bytes = try Tables.entry(db, log.id, index), HashValue.sha256(bytes) == identity { return index }
+        }
+        return nil
+    }
 
     func entry(at index: UInt64) throws -> [UInt8] {
         guard let bytes = try Tables.entry(db, log.id, index) else {
@@ -67,9 +104,9 @@ struct TransactionReader: LogReader {
     }
 
     func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {
-        guard let mapID = log.mapIDs[map], let leaves = try Tables.page(db, mapID, id) else {
-            throw StoreError(.damaged, "a page of map \(map) is missing; run entente fsck")
-        }
+        guard let mapID = log.mapIDs[map],
+            let leaves = try statements.page.first(mapID, id.number, { $0.bytes(0) })
+        else { throw StoreError(.damaged, "a page of map \(map) is missing; run entente fsck") }
         return leaves
     }
 }

@@ -50,11 +50,32 @@ struct PublishingTests {
             var log = try alliance.log()
             try log.begin()
             let licence = try log.licence("PK-1")
-            let (results, note) = try await store.publish([[licence]], in: try origin(), check: check) { _ in
+            let again = try await store.publish([[licence]], in: try origin(), check: check) { _ in
                 throw Refused()
             }
-            #expect(results[0].reasons == [.notInForce] && note == nil)
+            #expect(again.results[0].reasons == [.notInForce] && again.note == nil && again.appended.isEmpty)
             #expect(try await store.log(try origin()).size == 0)
+        }
+    }
+
+    @Test("What was appended is handed back for the announcement, and nothing that was taken back")
+    func appended() async throws {
+        try await withStore { store, alliance in
+            var log = try alliance.log()
+            try log.begin()
+            let first = try await store.publish(
+                [Array(log.entries.dropLast())], in: try origin(), check: check, sign: signNote)
+            #expect(first.appended == log.entries && first.start == 0)
+            // Two batches; the second is refused when the first is stored already.
+            let heavy = try Self.many(3_000, &log)
+            let before = log.entries.count
+            let small = [try log.licence("PK-1")]
+            let result = try await store.publish(
+                [heavy + [Array("x".utf8)], small], in: try origin(), check: check, sign: signNote)
+            try log.publish(small)
+            #expect(result.results[1].published != nil && result.start == UInt64(before))
+            #expect(result.appended == Array(log.entries[before...]))
+            try await store.expectSame(as: log)
         }
     }
 

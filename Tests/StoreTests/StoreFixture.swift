@@ -46,7 +46,8 @@ extension Store {
     /// Publishes as `pk`.
     @discardableResult
     func publish(_ submissions: [[[UInt8]]]) async throws -> (results: [SubmissionResult], note: [UInt8]?) {
-        try await publish(submissions, in: try origin(), check: check, sign: signNote)
+        let published = try await publish(submissions, in: try origin(), check: check, sign: signNote)
+        return (published.results, published.note)
     }
 
     /// Appends batches of another member's log, with the head that they reach.

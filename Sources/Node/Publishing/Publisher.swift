@@ -30,7 +30,7 @@ actor Publisher {
     static let waitingLimit = 1_024
     static let statementLimit = 1_000_000
     /// Entries that are sent along with an announcement.
-    private static let inlineLimit = (entries: UInt64(256), bytes: 256 << 10)
+    private static let inlineLimit = (entries: 256, bytes: 256 << 10)
 
     init(identity: NodeIdentity, store: Store, driver: ReplicationDriver, logger: Logger) {
         self.identity = identity
@@ -73,16 +73,15 @@ actor Publisher {
     private func publish(_ batch: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)]) async {
         let origin = identity.origin
         do {
-            let before = try store.frontier(of: origin)
-            let (results, note) = try await store.publish(
+            let published = try await store.publish(
                 batch.map(\.entries), in: origin,
                 check: { entries, state in EntryChecking.checkNow(entries, after: state) },
                 sign: { [identity] checkpoint in try identity.sign(checkpoint) })
-            let after = try store.frontier(of: origin)
-            for (submission, result) in zip(batch, results) {
-                submission.answer.resume(returning: await publication(result, submission.entries, after))
+            for (submission, result) in zip(batch, published.results) {
+                submission.answer.resume(
+                    returning: await publication(result, submission.entries, published.frontier))
             }
-            if let note { await announce(note, from: before.size, to: after.size) }
+            if let note = published.note { await announce(note, published) }
         } catch {
             logger.error("publishing failed", metadata: ["reason": "\(error)"])
             for submission in batch { submission.answer.resume(returning: .failed(NodeError("\(error)"))) }
@@ -109,14 +108,12 @@ actor Publisher {
         try? await store.index(of: HashValue.sha256(entry), in: identity.origin)
     }
 
-    private func announce(_ note: [UInt8], from: UInt64, to: UInt64) async {
+    private func announce(_ note: [UInt8], _ published: PublishResult) async {
         var bundle: [UInt8] = []
-        if to - from <= Self.inlineLimit.entries,
-            let entries = try? await store.entries(of: identity.origin, in: from..<to),
-            entries.reduce(0, { $0 + $1.count }) <= Self.inlineLimit.bytes
-        {
+        let entries = published.appended
+        if entries.count <= Self.inlineLimit.entries, entries.reduce(0, { $0 + $1.count }) <= Self.inlineLimit.bytes {
             bundle = (try? EntryBundle.encode(entries)) ?? []
         }
-        await driver.handle(.published(note: note, from: from, entries: bundle))
+        await driver.handle(.published(note: note, from: published.start, entries: bundle))
     }
 }
