@@ -1,6 +1,7 @@
 import Alliance
 import Dispatch
 import Foundation
+import Replication
 import Store
 import TransparencyLog
 
@@ -9,7 +10,17 @@ enum EntryChecking {
     /// Fewer entries than this are not worth spreading over cores.
     private static let parallelFrom = 64
 
-    /// Checks entries that follow one another in one log.
+    /// Takes a range's entries apart and checks them.
+    ///
+    /// - Throws: ``TransparencyLogError`` for bytes that are no entries, and `CancellationError`.
+    @concurrent
+    static func check(bundle: [UInt8], after state: LogState) async throws -> [NewEntry] {
+        let entries = await check(try EntryBundle.decode(bundle, limit: WireLimits.rangeEntries), after: state)
+        try Task.checkCancellation()
+        return entries
+    }
+
+    /// Checks entries that follow one another in one log. In a task that was cancelled, gives less than all.
     ///
     /// - Parameter state: the log's state at the first entry, for the keys that may be in force.
     @concurrent
@@ -20,7 +31,7 @@ enum EntryChecking {
         let size = max(1, (entries.count + parts - 1) / parts)
         return await withTaskGroup(of: (Int, [NewEntry]).self) { group in
             for start in stride(from: 0, to: entries.count, by: size) {
-                group.addTask {
+                _ = group.addTaskUnlessCancelled {
                     (start, entries[start..<min(start + size, entries.count)].map { NewEntry($0, keys: keys) })
                 }
             }
@@ -56,6 +67,19 @@ enum EntryChecking {
         if entry.first == UInt8(ascii: "{") { return true }
         guard let end = entry.firstIndex(of: UInt8(ascii: ".")) else { return false }
         guard end < 1_024, let header = Base64.decodeURL(entry[..<end]) else { return true }
-        return header.contains(UInt8(ascii: "\\")) || String(decoding: header, as: UTF8.self).contains("roster")
+        return header.contains(UInt8(ascii: "\\")) || header.containsBytes("roster")
+    }
+}
+
+extension [UInt8] {
+    /// Whether these bytes stand somewhere inside.
+    fileprivate func containsBytes(_ text: StaticString) -> Bool {
+        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        guard count >= wanted.count else { return false }
+        return withUnsafeBufferPointer { bytes in
+            (0...bytes.count - wanted.count).contains { start in
+                (0..<wanted.count).allSatisfy { bytes[start + $0] == wanted[$0] }
+            }
+        }
     }
 }

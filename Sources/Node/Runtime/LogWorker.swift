@@ -103,6 +103,8 @@ struct LogWorker: Sendable {
                 size: result.size, root: result.root, isTrustworthy: result.end == nil, documents: documents)
         } catch let error as StoreError where error.code == .moved {
             return .failed
+        } catch is CancellationError {
+            return .failed
         } catch {
             logger.error("a range could not be stored", metadata: ["log": "\(origin)", "reason": "\(error)"])
             warnOfDamage(error)
@@ -114,10 +116,9 @@ struct LogWorker: Sendable {
     private func checkedEntries(_ answer: RangeAnswer) async throws -> [NewEntry] {
         let state = try await store.state(of: origin)
         if let early = checked.take(answer, of: origin), early.rosterDigest == state.roster?.digest {
-            return early.entries
+            return try await early.entries.value
         }
-        let entries = try EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries)
-        return await EntryChecking.check(entries, after: state)
+        return try await EntryChecking.check(bundle: answer.entries, after: state)
     }
 
     /// The entries cut behind each state leaf; nil where something follows the last.
@@ -125,6 +126,7 @@ struct LogWorker: Sendable {
         var batches: [[NewEntry]] = []
         var start = 0
         for (position, entry) in entries.enumerated() where entry.bytes.starts(with: StateLeaf.familyPrefix) {
+            if start == 0, position == entries.count - 1 { return [entries] }
             batches.append(Array(entries[start...position]))
             start = position + 1
         }
@@ -188,7 +190,7 @@ struct LogWorker: Sendable {
     }
 }
 
-/// Ranges whose entries were checked as they arrived, while the range before was still being stored.
+/// Ranges whose entries are checked from when they arrive, while the range before is still being stored.
 ///
 /// Only a memory of work done: what is dropped is checked again. A range is known by its very bytes, since a peer may
 /// send any under any request.
@@ -196,7 +198,8 @@ final class CheckedRanges: Sendable {
     struct Range: Sendable {
         let origin: String
         let answer: RangeAnswer
-        let entries: [NewEntry]
+        /// The entries, or the promise of them.
+        let entries: Task<[NewEntry], any Error>
         /// The roster under whose keys the signatures were checked.
         let rosterDigest: HashValue?
     }
@@ -210,24 +213,36 @@ final class CheckedRanges: Sendable {
     /// How many are kept.
     var count: Int { ranges.withLock { $0.count } }
 
+    /// Begins to check a range's entries, on all cores.
+    func begin(_ answer: RangeAnswer, of origin: String, after state: LogState) {
+        let entries = Task { try await EntryChecking.check(bundle: answer.entries, after: state) }
+        put(Range(origin: origin, answer: answer, entries: entries, rosterDigest: state.roster?.digest))
+    }
+
     func put(_ range: Range) {
-        ranges.withLock { ranges in
+        let dropped = ranges.withLock { ranges in
             ranges.append(range)
+            var dropped: [Range] = []
             while ranges.count > Self.limit.ranges
                 || ranges.count > 1 && ranges.reduce(0, { $0 + $1.answer.entries.count }) > Self.limit.bytes
             {
-                ranges.removeFirst()
+                dropped.append(ranges.removeFirst())
             }
+            return dropped
         }
+        for range in dropped { range.entries.cancel() }
     }
 
     /// Hands out what was checked of this answer, and forgets all of the log that begins no later.
     func take(_ answer: RangeAnswer, of origin: String) -> Range? {
-        ranges.withLock { ranges in
+        let (found, dropped) = ranges.withLock { ranges in
             // Comparing is cheap: usually both are one array.
-            let found = ranges.first { $0.origin == origin && $0.answer == answer }
+            let found = ranges.firstIndex { $0.origin == origin && $0.answer == answer }.map { ranges.remove(at: $0) }
+            let dropped = ranges.filter { $0.origin == origin && $0.answer.from <= answer.from }
             ranges.removeAll { $0.origin == origin && $0.answer.from <= answer.from }
-            return found
+            return (found, dropped)
         }
+        for range in dropped { range.entries.cancel() }
+        return found
     }
 }

@@ -210,19 +210,13 @@ actor ReplicationDriver {
         }
     }
 
-    /// A range has come, whichever way: its entries are checked at once, while the range before is still being stored.
+    /// A range has come, whichever way: its entries are checked at once, while the range before is still being stored
+    /// and the next one is asked for.
     private func arrived(_ request: RequestID, _ origin: String, _ result: Result<RangeAnswer, FetchFailure>) async {
         switch result {
         case .failure(let failure): handle(.rangeFailed(request, failure))
         case .success(let answer):
-            if let entries = try? EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries),
-                let state = try? await store.state(of: origin)
-            {
-                let early = await EntryChecking.check(entries, after: state)
-                checked.put(
-                    CheckedRanges.Range(
-                        origin: origin, answer: answer, entries: early, rosterDigest: state.roster?.digest))
-            }
+            if let state = try? await store.state(of: origin) { checked.begin(answer, of: origin, after: state) }
             handle(.rangeFetched(request, answer))
         }
     }

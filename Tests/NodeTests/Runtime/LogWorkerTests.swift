@@ -185,7 +185,7 @@ struct LogWorkerTests {
                 #expect(isStored(try await ingest(node, log, log.answer(from: 0, to: 3))))
                 node.checked.put(
                     CheckedRanges.Range(
-                        origin: log.member.log.name, answer: answer, entries: unsigned, rosterDigest: roster))
+                        origin: log.member.log.name, answer: answer, entries: Task { unsigned }, rosterDigest: roster))
                 let outcome = try await ingest(node, log, second)
                 #expect(node.checked.count == 0)
                 return outcome
@@ -208,7 +208,7 @@ struct LogWorkerTests {
             return CheckedRanges.Range(
                 origin: "sv",
                 answer: try RangeAnswer(from: UInt64(number), to: UInt64(number + 1), entries: bundle([entry])),
-                entries: [], rosterDigest: nil)
+                entries: Task { [] }, rosterDigest: nil)
         }
         for number in 0..<100 { checked.put(try range(number)) }
         #expect(checked.count == CheckedRanges.limit.ranges)
