@@ -15,10 +15,13 @@ public struct Draft: Hashable, Sendable {
     ///
     /// - Returns: the entry's bytes, which read as a ``Statement``.
     /// - Throws: ``AllianceError`` where the payload is not a statement that the signer can make.
-    public func signed(by signer: Signer) throws -> [UInt8] {
-        let bytes = try JWS.compact(type: kind.type, payload: payload, signer: signer)
-        _ = try Statement(parsing: bytes)
-        return bytes
+    public func signed(by signer: Signer) throws -> [UInt8] { try statement(signedBy: signer).bytes }
+
+    /// Signs the payload in compact form, and reads what that gives.
+    ///
+    /// - Throws: ``AllianceError`` where the payload is not a statement that the signer can make.
+    public func statement(signedBy signer: Signer) throws -> Statement {
+        try Statement(parsing: try JWS.compact(type: kind.type, payload: payload, signer: signer))
     }
 
     /// Adds a signature in general JSON form, as a roster has that several root keys sign.

@@ -16,13 +16,11 @@ extension Plan {
     public func signers() -> (signed: [String], approved: [String]) {
         var signed: [String] = []
         var approved: [String] = []
-        for entry in entries {
-            guard let statement = try? Statement(parsing: entry) else { continue }
-            let name = statement.signer.keyName
-            if statement.kind == .approval {
-                if !approved.contains(name) { approved.append(name) }
-            } else if !signed.contains(name) {
-                signed.append(name)
+        for case .entry(let step) in steps {
+            if step.kind == .approval {
+                if !approved.contains(step.signer) { approved.append(step.signer) }
+            } else if !signed.contains(step.signer) {
+                signed.append(step.signer)
             }
         }
         return (signed, approved)
@@ -49,7 +47,7 @@ extension Plan {
         for position in steps.indices {
             guard case .draft(let draft) = steps[position] else { continue }
             do {
-                steps[position] = .entry(try draft.signed(by: signer))
+                steps[position] = .entry(SignedStep(try draft.statement(signedBy: signer)))
             } catch {
                 throw SetupError(.malformed, "statement \(position + 1) of the plan", "\(error)")
             }
@@ -68,18 +66,17 @@ extension Plan {
         var approvals = 0
         func flush() throws {
             guard !waiting.isEmpty else { return }
-            result.append(.entry(try context.approval(of: waiting).signed(by: signer)))
+            result.append(.entry(SignedStep(try context.approval(of: waiting).statement(signedBy: signer))))
             approvals += 1
             waiting = []
         }
-        for entry in entries {
-            let statement = try Statement(parsing: entry)
-            if statement.kind != .approval {
+        for step in signedSteps {
+            if step.kind != .approval {
                 if waiting.count == Self.approvalLimit { try flush() }
-                waiting.append(statement.identity)
+                waiting.append(HashValue.sha256(step.bytes))
                 statements += 1
             }
-            result.append(.entry(entry))
+            result.append(.entry(step))
         }
         try flush()
         steps = result
@@ -89,27 +86,12 @@ extension Plan {
     /// Cuts the entries into batches that a node takes at once: at most `most` entries and `bytes` bytes each, cut behind an
     /// approval where there are any.
     public func batches(most: Int = 12_000, bytes limit: Int = 24 << 20) -> [[[UInt8]]] {
-        var groups: [[[UInt8]]] = []
-        var group: [[UInt8]] = []
         let approved = signers().approved.count
-        var seen = 0
-        for entry in entries {
-            group.append(entry)
-            if approved == 0 {
-                groups.append(group)
-                group = []
-            } else if PlanDescription.isApproval(entry) {
-                seen += 1
-                if seen % approved == 0 {
-                    groups.append(group)
-                    group = []
-                }
-            }
-        }
-        if !group.isEmpty { groups.append(group) }
         var batches: [[[UInt8]]] = []
+        var group: [[UInt8]] = []
         var size = 0
-        for group in groups {
+        var seen = 0
+        func endGroup() {
             let bytes = group.reduce(0) { $0 + $1.count }
             if let last = batches.indices.last, batches[last].count + group.count <= most, size + bytes <= limit {
                 batches[last] += group
@@ -118,7 +100,15 @@ extension Plan {
                 batches.append(group)
                 size = bytes
             }
+            group = []
         }
+        for step in signedSteps {
+            group.append(step.bytes)
+            if step.kind == .approval { seen += 1 }
+            // What nobody approves stands alone; else a group ends with the last officer's approval.
+            if approved == 0 || step.kind == .approval && seen % approved == 0 { endGroup() }
+        }
+        if !group.isEmpty { endGroup() }
         return batches
     }
 }

@@ -52,8 +52,22 @@ public struct Plan: Sendable, Hashable {
     public enum Step: Sendable, Hashable {
         /// Not signed yet.
         case draft(Draft)
-        /// Signed: the bytes of the entry.
-        case entry([UInt8])
+        /// Signed.
+        case entry(SignedStep)
+    }
+
+    /// A signed step: an entry's bytes, and what was read of them when the plan was.
+    public struct SignedStep: Sendable, Hashable {
+        public let bytes: [UInt8]
+        public let kind: StatementKind
+        /// The name of the key that signed.
+        public let signer: String
+
+        init(_ statement: Statement) {
+            bytes = statement.bytes
+            kind = statement.kind
+            signer = statement.signer.keyName
+        }
     }
 
     /// Steps of one plan.
@@ -127,7 +141,12 @@ public struct Plan: Sendable, Hashable {
 
     /// The entries of a signed plan, in their order.
     public var entries: [[UInt8]] {
-        steps.compactMap { step in if case .entry(let bytes) = step { bytes } else { nil } }
+        signedSteps.map(\.bytes)
+    }
+
+    /// The signed steps, in their order.
+    var signedSteps: [SignedStep] {
+        steps.compactMap { step in if case .entry(let signed) = step { signed } else { nil } }
     }
 }
 

@@ -28,8 +28,8 @@ public struct PlanDescription: Sendable, Hashable {
         lines = plan.steps.compactMap { step in
             switch step {
             case .draft(let draft): Self.line(kind: draft.kind, payload: draft.payload)
-            case .entry(let bytes):
-                (try? Statement(parsing: bytes)).flatMap { Self.line(kind: $0.kind, payload: $0.payload) }
+            case .entry(let signed):
+                (try? Statement(parsing: signed.bytes)).flatMap { Self.line(kind: $0.kind, payload: $0.payload) }
             }
         }
     }
@@ -97,10 +97,5 @@ public struct PlanDescription: Sendable, Hashable {
         case .endorsement, .declaration: return [value["register"]?.string].compactMap { $0 }
         case .approval, .roster: return []
         }
-    }
-
-    static func isApproval(_ entry: [UInt8]) -> Bool {
-        guard let statement = try? Statement(parsing: entry) else { return false }
-        return statement.kind == .approval
     }
 }

@@ -49,8 +49,12 @@ public struct PlanSubmission: Sendable {
         var already = true
         var replicas = 0
         var done = 0
-        for batch in batches {
-            let answer = try await publish(batch, after: done, of: plan)
+        var body = Self.body(of: batches.first ?? [])
+        for (number, batch) in batches.enumerated() {
+            // The next body is written while the node works on this one.
+            async let next = number + 1 < batches.count ? Self.encoded(batches[number + 1]) : []
+            let answer = try await publish(batch, body, after: done)
+            body = await next
             first = min(first ?? .max, UInt64(answer["first"]?.integer ?? 0))
             last = max(last, UInt64(answer["last"]?.integer ?? 0))
             replicas = Int(answer["replicas"]?.integer ?? 0)
@@ -61,16 +65,32 @@ public struct PlanSubmission: Sendable {
             done += batch.count
             progress(done, plan.steps.count)
         }
-        let changes = PlanDescription(plan).lines.count
+        let changes = plan.signedSteps.count { $0.kind != .approval }
         return PlanPublication(
             first: first ?? 0, last: last, time: time, already: already, replicas: replicas, changes: changes)
     }
 
-    private func publish(_ batch: [[UInt8]], after done: Int, of plan: Plan) async throws -> JSONValue {
-        let texts = batch.map { JSONValue.string(String(decoding: $0, as: UTF8.self)) }
-        let body: JSONValue = ["statements": .array(texts)]
+    /// A request's body: the statements as a list of JSON texts.
+    private static func body(of batch: [[UInt8]]) -> [UInt8] {
+        var body = Array("{\"statements\":[".utf8)
+        body.reserveCapacity(batch.reduce(64) { $0 + $1.count + 3 })
+        for (position, entry) in batch.enumerated() {
+            if position > 0 { body.append(UInt8(ascii: ",")) }
+            // A compact JWS holds nothing that JSON escapes.
+            body.append(UInt8(ascii: "\""))
+            body += entry
+            body.append(UInt8(ascii: "\""))
+        }
+        body += "]}".utf8
+        return body
+    }
+
+    @concurrent
+    private static func encoded(_ batch: [[UInt8]]) async -> [UInt8] { body(of: batch) }
+
+    private func publish(_ batch: [[UInt8]], _ body: [UInt8], after done: Int) async throws -> JSONValue {
         do {
-            return try await client.post("/v1/submit", .bytes(body.encoded()))
+            return try await client.post("/v1/submit", .bytes(body))
         } catch let refusal as NodeRefusal {
             guard let one = refusal.refused.first else { throw refusal }
             let lines = PlanDescription.lines(of: batch)

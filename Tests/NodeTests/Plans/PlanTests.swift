@@ -42,6 +42,32 @@ struct PlanTests {
         #expect(try Plan(parsing: plan.bytes, file: "x").bytes == plan.bytes)
     }
 
+    @Test func aLineIsReadHoweverItsJSONIsWritten() throws {
+        let officer = signer("ayesha")
+        var plan = try plan(drafts(2), officers: [officer])
+        _ = try plan.sign(by: officer, now: now)
+        var lines = String(decoding: plan.bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(lines[1].hasPrefix("{\"entry\":\"e"))
+        lines[1] = "{ \"entry\" : \"\\u0065" + lines[1].dropFirst("{\"entry\":\"e".count)
+        let text = lines.joined(separator: "\n") + "\n"
+        #expect(try Plan(parsing: Array(text.utf8), file: "x") == plan)
+        // What is not a text that ends where the line does is no such line.
+        lines[1] = lines[1].dropLast() + ",\"more\":1}"
+        let longer = lines.joined(separator: "\n") + "\n"
+        #expect(throws: SetupError.self) { try Plan(parsing: Array(longer.utf8), file: "x") }
+    }
+
+    @Test func ofSeveralWrongLinesTheFirstIsReported() throws {
+        let officer = signer("ayesha")
+        var plan = try plan(drafts(3_000), officers: [officer])
+        _ = try plan.sign(by: officer, now: now)
+        var lines = String(decoding: plan.bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        for wrong in [2_900, 1_500, 1_501] { lines[wrong] = "{\"entry\":\"nonsense\"}" }
+        let text = lines.joined(separator: "\n") + "\n"
+        let error = #expect(throws: SetupError.self) { try Plan(parsing: Array(text.utf8), file: "x") }
+        #expect(error?.place.contains("line 1501") == true || error?.reason.contains("line 1501") == true)
+    }
+
     @Test func whatIsSignedIsExactlyWhatWasPlanned() throws {
         let officer = signer("ayesha")
         let drafts = drafts(5)
