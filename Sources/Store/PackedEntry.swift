@@ -1,4 +1,5 @@
 import Alliance
+import Foundation
 import TransparencyLog
 
 /// How an entry's bytes stand in the table: a compact JWS without its base64url, which takes a quarter less; anything
@@ -64,5 +65,10 @@ enum PackedEntry {
             throw StoreError(.damaged, "a stored entry is damaged; run entente fsck")
         }
         return entry
+    }
+
+    /// The entry's bytes for an audit: what is no packed entry stands for itself, which no leaf of a log is the hash of.
+    static func audited(_ packed: Data?) -> [UInt8] {
+        (packed ?? Data()).withUnsafeBytes { unpack($0) ?? [UInt8]($0) }
     }
 }

@@ -102,7 +102,7 @@ private struct BatchSource {
 
     init(db: Database, log: Int64, size: UInt64) {
         cursor = try? GRDB.Row.fetchCursor(
-            db, sql: "SELECT bytes FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
+            db, sql: "SELECT packed FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
             arguments: [Schema.entryID(log, 0), Schema.entryID(log, size)])
     }
 
@@ -113,7 +113,7 @@ private struct BatchSource {
         var entries = 0
         var bytes = 0
         while batches.isEmpty || entries < Self.aim.entries && bytes < Self.aim.bytes, let row = try cursor?.next() {
-            let entry = try row.withUnsafeData(atIndex: 0) { [UInt8]($0 ?? Data()) }
+            let entry = try row.withUnsafeData(atIndex: 0) { PackedEntry.audited($0) }
             batch.append(entry)
             bytes += entry.count
             guard entry.starts(with: StateLeaf.familyPrefix) else { continue }

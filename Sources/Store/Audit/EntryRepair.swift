@@ -93,11 +93,10 @@ private struct TreeWalk {
         var frontier = frontier
         try queue.inDatabase { db in
             let cursor = try GRDB.Row.fetchCursor(
-                db, sql: "SELECT bytes FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
+                db, sql: "SELECT packed FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
                 arguments: [Schema.entryID(log, frontier.size), Schema.entryID(log, size)])
             while let row = try cursor.next() {
-                frontier.append(
-                    try row.withUnsafeData(atIndex: 0) { ($0 ?? Data()).withUnsafeBytes { MerkleTree.leafHash($0) } })
+                frontier.append(try row.withUnsafeData(atIndex: 0) { MerkleTree.leafHash(PackedEntry.audited($0)) })
             }
         }
         guard frontier.size == size else { throw StoreError(.damaged, "entries of a log are missing") }
@@ -109,9 +108,9 @@ private struct TreeWalk {
         let start = frontier.size
         try queue.inDatabase { db in
             try db.inTransaction(.immediate) {
-                let write = try HotStatement(db, "INSERT OR REPLACE INTO main.entry(id, bytes) VALUES (?, ?)")
+                let write = try HotStatement(db, "INSERT OR REPLACE INTO main.entry(id, packed) VALUES (?, ?)")
                 for (offset, entry) in entries.enumerated() {
-                    try write.run(Schema.entryID(log, start + UInt64(offset)), entry)
+                    try write.run(Schema.entryID(log, start + UInt64(offset)), PackedEntry.pack(entry))
                 }
                 return .commit
             }

@@ -204,9 +204,9 @@ struct LogRowRepair {
     /// Whether the first entry under this number is the member's.
     private func isLog(_ number: Int64, of member: CharterMember) throws -> Bool {
         guard
-            let bytes = try Data.fetchOne(
-                db, sql: "SELECT bytes FROM main.entry WHERE id = ?", arguments: [Schema.entryID(number, 0)]),
-            case .statement(let statement) = LogEntry([UInt8](bytes))
+            let packed = try Data.fetchOne(
+                db, sql: "SELECT packed FROM main.entry WHERE id = ?", arguments: [Schema.entryID(number, 0)]),
+            case .statement(let statement) = LogEntry(PackedEntry.audited(packed))
         else { return false }
         return statement.issuer.utf8.elementsEqual(member.id.utf8)
     }

@@ -72,15 +72,16 @@ struct TreeAudit {
         ).map { UInt64(bitPattern: $0) }
         let write = try HotStatement(db, "INSERT OR REPLACE INTO temp.tile(id, hashes) VALUES (?, ?)")
         let cursor = try GRDB.Row.fetchCursor(
-            db, sql: "SELECT id, bytes FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
+            db, sql: "SELECT id, packed FROM main.entry WHERE id >= ? AND id < ? ORDER BY id",
             arguments: [Schema.entryID(log.id, 0), Schema.entryID(log.id, size)])
         while let row = try cursor.next() {
             let id = row.int(0)
             let index = UInt64(id & ((1 << Schema.indexBits) - 1))
             try fill(upTo: index, write)
             let leaf = try row.withUnsafeData(atIndex: 1) { data in
-                bytes += UInt64(data?.count ?? 0)
-                return (data ?? Data()).withUnsafeBytes { MerkleTree.leafHash($0) }
+                let entry = PackedEntry.audited(data)
+                bytes += UInt64(entry.count)
+                return MerkleTree.leafHash(entry)
             }
             try append(leaf, write)
             if index & 0xFFF == 0 { progress(index) }

@@ -13,8 +13,8 @@ struct RepairTests {
 
     /// Damage to entries, and the indexes that are to be named.
     static let damages: [(sql: String, code: AuditFinding.Code, index: UInt64)] = [
-        ("UPDATE entry SET bytes = CAST(bytes || x'20' AS BLOB) WHERE id = (\(name) << 44) | 40", .entryDamaged, 40),
-        ("UPDATE entry SET bytes = x'' WHERE id = (\(name) << 44) | 0", .entryDamaged, 0),
+        ("UPDATE entry SET packed = CAST(packed || x'20' AS BLOB) WHERE id = (\(name) << 44) | 40", .entryDamaged, 40),
+        ("UPDATE entry SET packed = x'02' WHERE id = (\(name) << 44) | 0", .entryDamaged, 0),
         ("DELETE FROM entry WHERE id = (\(name) << 44) | 261", .entryMissing, 261),
         ("DELETE FROM entry WHERE id BETWEEN (\(name) << 44) | 250 AND (\(name) << 44) | 300", .entryMissing, 250),
         ("DELETE FROM entry WHERE id > (\(name) << 44) | 299 AND id < (\(name) + 1) << 44", .entryMissing, 300),
@@ -42,7 +42,7 @@ struct RepairTests {
                     #expect(lied.after.findings.damage > 0 && !lied.failures.isEmpty)
                     let alone = try await fixture.audit(copy).repair(from: nil)
                     #expect(alone.after.findings.damage > 0 && !alone.failures.isEmpty)
-                    if damage.sql.hasPrefix("UPDATE entry SET bytes") || damage.sql.hasPrefix("DELETE") {
+                    if damage.sql.hasPrefix("UPDATE entry SET packed") || damage.sql.hasPrefix("DELETE") {
                         #expect(try AuditFixture.contents("\(copy)/entente.sqlite")["entry"] == before)
                     }
                     let result = try await fixture.audit(copy).repair(from: MemorySource(logs: logs))
@@ -66,7 +66,7 @@ struct RepairTests {
             let fixture = try await AuditFixture.make(in: folder)
             try AuditFixture.meddle(folder) { db in
                 try db.execute(sql: "DELETE FROM tile WHERE id = \(Self.name) << 48")
-                try db.execute(sql: "UPDATE entry SET bytes = x'00' WHERE id = (\(Self.name) << 44) | 40")
+                try db.execute(sql: "UPDATE entry SET packed = x'00' WHERE id = (\(Self.name) << 44) | 40")
                 try db.execute(sql: "DELETE FROM entry WHERE id = (\(Self.name) << 44) | 50")
             }
             #expect(try fixture.check(folder).findings.damage > 0)
