@@ -104,6 +104,7 @@ let package = Package(
             name: "Simulator",
             dependencies: [
                 "Replication", "Alliance", "TransparencyLog",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

@@ -1,3 +1,4 @@
+internal import Alliance
 public import TransparencyLog
 
 /// Consecutive entries of a log, with what it takes to tie them to a head: the answer to a request for a range, and
@@ -109,6 +110,9 @@ public func verifyRange(
     else { throw Rejection(.malformedRange, origin: head.origin, "a range that does not fit") }
     var extended = frontier
     for hash in leafHashes { extended.append(hash) }
+    #if DEBUG
+    if PlantedBug.uncheckedRanges.isPlanted { return extended }
+    #endif
     if MerkleTree.verifyConsistency(
         from: answer.to, root: extended.root, to: head.size, root: head.root, proof: answer.remainderProof)
     {

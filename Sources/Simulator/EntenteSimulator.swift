@@ -2,81 +2,116 @@ import ArgumentParser
 
 /// `entente-simulator`: runs virtual alliances, each from one seed that replays it.
 @main
-struct EntenteSimulator: ParsableCommand {
+struct EntenteSimulator: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "entente-simulator",
         abstract: "Run virtual alliances with faults, each from one seed.",
         discussion: """
-            A run prints its seed, its faults and what became of it; the same seed gives the same run in every process.
-              entente-simulator --seed 7 --nodes 5
-              entente-simulator --seed 7 --nodes 5 --trace > 7.trace
-              entente-simulator --seed 1 --count 1000 --nodes 7 --byzantine 2
+            Whatever is not given is drawn from the seed, and printed; the same seed and options give the same run in every
+            process (see Docs/simulator.md).
+              entente-simulator --seed 7
+              entente-simulator --seed 7 --trace > 7.trace
+              entente-simulator --seed 1 --count 1000 --jobs 2
+              entente-simulator --planted-bug list
+              entente-simulator --planted-bug announces-early --count 100
+            It exits with 1 where something that must hold did not; with a planted bug, where nothing found it.
             """)
 
     @Option(help: "The first seed.")
     var seed: UInt64 = 1
 
-    @Option(help: "How many seeds to run, one after the other.")
+    @Option(help: "How many seeds to run.")
     var count: UInt64 = 1
 
-    @Option(help: "The number of nodes, 2 to 40.")
-    var nodes = 5
+    @Option(help: "How many seeds to run at a time.")
+    var jobs = 1
 
-    @Option(help: "How many nodes misbehave, at most.")
-    var byzantine = 0
+    @Option(help: "The number of nodes, 2 to 40; drawn if not given.")
+    var nodes: Int?
+
+    @Option(help: "How many nodes misbehave, at most; drawn if not given.")
+    var byzantine: Int?
 
     @Option(help: "How long things go wrong, in virtual milliseconds.")
     var chaos: Int64 = 10_000
 
-    @Option(help: "Within how long all must agree afterwards, in virtual milliseconds.")
-    var bound: Int64 = 60_000
+    @Option(help: "Within how long all must agree afterwards, in virtual milliseconds; if not given, by the topology.")
+    var bound: Int64?
+
+    @Option(help: "Plant a bug and stop at the first seed that finds it; list lists them, each measures one by one.")
+    var plantedBug: String?
 
     @Flag(help: "Print every event and effect.")
     var trace = false
 
+    @Flag(help: "Print one JSON object at the end.")
+    var json = false
+
     func validate() throws {
-        guard (2...40).contains(nodes) else { throw ValidationError("--nodes is 2 to 40") }
+        guard nodes.map({ (2...40).contains($0) }) ?? true else { throw ValidationError("--nodes is 2 to 40") }
         guard count > 0, seed <= UInt64.max - count else { throw ValidationError("--count is at least 1") }
-        guard chaos >= 0, bound > 0, chaos < 1 << 40, bound < 1 << 40, byzantine >= 0 else {
+        guard (1...256).contains(jobs) else { throw ValidationError("--jobs is 1 to 256") }
+        guard chaos >= 0, bound ?? 1 > 0, chaos < 1 << 40, bound ?? 1 < 1 << 40, byzantine ?? 0 >= 0 else {
             throw ValidationError("times and counts are not negative")
         }
-    }
-
-    func run() throws {
-        var failures = 0
-        for offset in 0..<count {
-            var options = SimulationOptions()
-            options.nodes = nodes
-            options.byzantine = byzantine
-            options.chaos = chaos
-            options.bound = bound
-            options.keepsTrace = trace
-            let simulation = Simulation(seed: seed + offset, options: options)
-            let report = simulation.run()
-            if trace { for line in simulation.trace { print(line) } }
-            print(report.text)
-            if !report.violations.isEmpty { failures += 1 }
+        if trace && count > 1 { throw ValidationError("--trace is for one seed") }
+        if let plantedBug, !["list", "each"].contains(plantedBug), Bug(plantedBug) == nil {
+            throw ValidationError(Bug.refusal(of: plantedBug))
         }
-        if count > 1 { print("\(count) seeds, \(failures) with a violation") }
-        if failures > 0 { throw ExitCode(1) }
     }
-}
 
-extension SimulationReport {
-    /// The report for people, the seed first.
-    var text: String {
-        let outcome = violations.isEmpty ? "agreed \(convergedAfter ?? 0) ms after healing" : "VIOLATION"
-        let misbehaving = misbehaviours.isEmpty ? "" : ", misbehaving: \(misbehaviours.joined(separator: " "))"
-        let counts = statistics
-        let rejections = counts.rejections.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
-        var lines = ["seed \(seed): \(outcome); \(nodes) nodes, \(topology)\(misbehaving)", "  \(faults)"]
-        lines.append("  \(counts.steps) steps, \(counts.milliseconds) ms, \(counts.messages) messages")
-        lines.append("  \(counts.entries) entries, \(counts.cosignatures) cosignatures")
-        lines.append(
-            "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.partitions) partitions")
-        lines.append("  rejections: \(rejections.isEmpty ? "none" : rejections)")
-        lines.append("  trace \(String(traceDigest, radix: 16))")
-        for violation in violations { lines.append("  \(violation)") }
-        return lines.joined(separator: "\n")
+    func run() async throws {
+        switch plantedBug {
+        case "list": for bug in Bug.all { print("\(bug.name): \(bug.text)") }
+        case "each": for bug in Bug.all { print(await BugHunt(campaign(bug)).measure()) }
+        case let name? where count > 1: try await hunt(campaign(Bug(name)))
+        default: count == 1 ? try runOne() : try await runAll(campaign(nil))
+        }
+    }
+
+    private var options: SimulationOptions {
+        var options = SimulationOptions()
+        options.nodes = nodes
+        options.byzantine = byzantine
+        options.chaos = chaos
+        options.bound = bound
+        options.keepsTrace = trace
+        return options
+    }
+
+    private func campaign(_ bug: Bug?) -> Campaign {
+        Campaign(seeds: seed..<seed + count, options: options, bug: bug, jobs: jobs)
+    }
+
+    private func runOne() throws {
+        let (report, trace) = Simulation.run(seed: seed, options, with: plantedBug.flatMap { Bug($0) })
+        for line in trace { print(line) }
+        print(json ? report.json : report.text)
+        if report.violations.isEmpty != (plantedBug == nil) { throw ExitCode(1) }
+    }
+
+    private func hunt(_ campaign: Campaign) async throws {
+        guard let found = await BugHunt(campaign).first() else {
+            print("\(campaign.bug?.name ?? ""): not found in \(count) seeds")
+            throw ExitCode(1)
+        }
+        print(found.text)
+    }
+
+    private func runAll(_ campaign: Campaign) async throws {
+        let progress = Progress(of: count, isQuiet: json, replay: replayOptions)
+        await campaign.run { progress.add($0) }
+        print(progress.summary(asJSON: json))
+        if progress.hasFailed { throw ExitCode(1) }
+    }
+
+    /// What has to be said again, besides the seed, to replay one run.
+    private var replayOptions: String {
+        var words: [String] = []
+        if let nodes { words.append("--nodes \(nodes)") }
+        if let byzantine { words.append("--byzantine \(byzantine)") }
+        if chaos != 10_000 { words.append("--chaos \(chaos)") }
+        if let bound { words.append("--bound \(bound)") }
+        return words.map { " \($0)" }.joined()
     }
 }

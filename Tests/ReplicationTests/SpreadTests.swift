@@ -158,6 +158,22 @@ import TransparencyLog
         #expect(partial.handle(.started, now: .t0).cosigns.isEmpty)
     }
 
+    @Test func aCosigningThatFailedIsTriedAgain() throws {
+        let origin = pk.owner.origin
+        var node = alliance.node("sv", logs: [try pk.snapshot()])
+        #expect(node.handle(.started, now: .t0).cosigns == [origin])
+        let failure = Event.cosigningFailed(origin: origin, size: pk.frontier.size)
+        let first = node.handle(failure, now: .t0)
+        #expect(first == [.setTimer(.retry(origin: origin), at: .t0 + 500)])
+        #expect(node.handle(.timer(.retry(origin: origin)), now: .t0 + 500).cosigns == [origin])
+        // Each failure doubles the wait.
+        #expect(node.handle(failure, now: .t0 + 500) == [.setTimer(.retry(origin: origin), at: .t0 + 1500)])
+        let line = try alliance.member("sv").cosigner.sign(pk.checkpoint(pk.entries.count).text, at: 1000)
+        _ = node.handle(
+            .cosigned(origin: origin, size: pk.frontier.size, root: pk.frontier.root, line), now: .t0 + 600)
+        #expect(node.handle(.timer(.retry(origin: origin)), now: .t0 + 1500).cosigns.isEmpty)
+    }
+
     @Test func refreshesAreCoalescedAndDoNotCircle() throws {
         let origin = pk.owner.origin
         var node = alliance.node("sv", logs: [try pk.snapshot()])

@@ -134,7 +134,7 @@ struct BatchWork {
         guard statement.alliance == state.charter.alliance else { return .ignored(.otherAlliance) }
         guard statement.issuer.hasSameBytes(as: state.member.id) else { return .ignored(.otherMember) }
         if indices[statement.identity] != nil { return .ignored(.repeated) }
-        if try reader.index(of: statement.identity) != nil { return .ignored(.repeated) }
+        if try isRepeated(statement, reader) { return .ignored(.repeated) }
         defer { indices[statement.identity] = index }
         let item = Row.Item(index: index, leaf: checked.leaf)
         if case .roster(let roster) = statement.body { return try count(roster, statement, item, reader) }
@@ -155,9 +155,20 @@ struct BatchWork {
         }
     }
 
+    /// Whether a statement stands in the log before this batch.
+    private func isRepeated(_ statement: Statement, _ reader: some LogReader) throws -> Bool {
+        #if DEBUG
+        if PlantedBug.countsRepeats.isPlanted { return false }
+        #endif
+        return try reader.index(of: statement.identity) != nil
+    }
+
     /// Why the roster in force does not let this statement count; nil where it does.
     private func permission(_ checked: CheckedEntry, _ statement: Statement, offset: Int) -> Verdict.Reason? {
         guard let roster = state.roster?.roster, let officer = roster.officer(named: statement.signer.keyName) else {
+            #if DEBUG
+            if PlantedBug.ignoresRevocation.isPlanted, checked.verifiedBy != nil { return nil }
+            #endif
             return .notInForce
         }
         guard let key = checked.verifiedBy else { return .badSignature }

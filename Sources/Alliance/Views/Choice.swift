@@ -44,6 +44,9 @@ public enum Choice: Sendable {
                     definition.restrictiveness(of: one.attestation.status),
                     definition.restrictiveness(of: other.attestation.status)
                 )
+                #if DEBUG
+                if ranks.0 == ranks.1 && PlantedBug.choosesByArrival.isPlanted { return false }
+                #endif
                 return ranks.0 != ranks.1 ? ranks.0 > ranks.1 : one.identity < other.identity
             }
         guard let first = speaking.first else {

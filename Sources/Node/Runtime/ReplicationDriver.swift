@@ -397,19 +397,3 @@ protocol PeerAccess: Sendable {
     /// A log has more entries: perhaps a new roster.
     func logAdvanced(_ origin: String) async
 }
-
-extension Membership {
-    /// What replication needs of a charter.
-    init(_ verified: VerifiedCharter) {
-        let charter = verified.charter
-        self.init(
-            alliance: verified.alliance, version: UInt64(charter.version), digest: verified.digest,
-            quorum: charter.quorum,
-            members: charter.members.map { member in
-                Membership.Member(
-                    id: member.id, role: member.role == .regulator ? .regulator : .observer,
-                    isActive: member.standing == .active, origin: member.log.name, logKey: member.log,
-                    replicaKey: member.replica)
-            })
-    }
-}

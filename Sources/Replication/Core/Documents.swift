@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 /// The documents that are missing, and who is being asked for which.
@@ -119,6 +120,9 @@ extension Replication {
     mutating func documentFailed(_ digest: HashValue, _ failure: FetchFailure, _ now: Instant) {
         let round = max(1, peers.count { $0.isUsable && !$0.isRestricted })
         let settings = settings
+        #if DEBUG
+        if PlantedBug.givesUpDocuments.isPlanted { return }
+        #endif
         let attempt = documents.failed(digest) { work in
             work.failures += 1
             // Within a round the next peer is asked at once; after each round the wait grows.

@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 // A head arrives: announced, or on a page of the periodic exchange.
@@ -84,6 +85,11 @@ extension Replication {
     mutating func contradicted(
         _ log: Int, by head: Head, _ reason: Rejection.Reason, _ detail: String
     ) -> Rejection {
+        #if DEBUG
+        if PlantedBug.forgetsContradictions.isPlanted {
+            return Rejection(reason, origin: logs[log].origin, detail)
+        }
+        #endif
         if !logs[log].isContradicted {
             logs[log].isContradicted = true
             emit(.recordContradiction(origin: logs[log].origin, ours: logs[log].head?.note, other: head.note))
@@ -112,16 +118,25 @@ extension Replication {
             isBehind(peer, log, head.size, isExchange: isExchange)
             return
         }
+        #if DEBUG
+        if PlantedBug.uncheckedOldHeads.isPlanted { return isBehind(peer, log, head.size, isExchange: isExchange) }
+        #endif
         let running = logs[log].oldHeads.filter { $0.isConsistent == nil }.count
         guard running < settings.oldHeadChecksPerLog else { return }
         let request = newRequest()
         logs[log].oldHeads.append(OldHead(head: head, peer: peers[peer].id, request: request))
-        if logs[log].oldHeads.count > settings.oldHeadsPerLog,
-            let oldest = logs[log].oldHeads.firstIndex(where: { $0.isConsistent != nil })
-        {
-            logs[log].oldHeads.remove(at: oldest)
-        }
+        limitOldHeads(log)
         emit(.checkOldHead(request, origin: logs[log].origin, size: head.size, root: head.root))
+    }
+
+    private mutating func limitOldHeads(_ log: Int) {
+        #if DEBUG
+        if PlantedBug.unboundedOldHeads.isPlanted { return }
+        #endif
+        guard logs[log].oldHeads.count > settings.oldHeadsPerLog,
+            let oldest = logs[log].oldHeads.firstIndex(where: { $0.isConsistent != nil })
+        else { return }
+        logs[log].oldHeads.remove(at: oldest)
     }
 
     mutating func oldHeadChecked(_ request: RequestID, _ isConsistent: Bool?, _ now: Instant) {

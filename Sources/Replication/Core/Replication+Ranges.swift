@@ -41,8 +41,9 @@ extension Replication {
         return prompt < settings.concurrentLogs && slow <= settings.slowLogs
     }
 
-    private mutating func setRetryTimer(_ log: Int, at moment: Instant) {
-        guard logs[log].retryAt != moment else { return }
+    mutating func setRetryTimer(_ log: Int, at moment: Instant) {
+        // One timer serves ranges and cosignatures; a later moment never puts off an earlier one.
+        if let earlier = logs[log].retryAt, earlier <= moment { return }
         logs[log].retryAt = moment
         emit(.setTimer(.retry(origin: logs[log].origin), at: moment))
     }

@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 // Cosignatures: made, collected, passed on, refreshed.
@@ -58,6 +59,9 @@ extension Replication {
         let spread = logs[log].spread
         logs[log].spread = []
         guard !spread.isEmpty else { return }
+        #if DEBUG
+        if PlantedBug.noSignatureRelay.isPlanted { return }
+        #endif
         var keys: [HeadKey] = []
         for item in spread where !keys.contains(item.head) { keys.append(item.head) }
         for peer in peers.indices where peers[peer].isUsable {
@@ -109,11 +113,22 @@ extension Replication {
     mutating func cosigned(_ origin: String, _ key: HeadKey, _ line: NoteSignature, _ now: Instant) {
         guard let log = logIndex(origin), let claim = try? Cosignature(parsing: line) else { return }
         let signature = ReplicaSignature(member: me, time: claim.timestamp, line: line)
+        logs[log].cosigningFailures = 0
         guard let news = logs[log].merge([signature], into: key), !news.isEmpty else { return }
         logs[log].noteReceipts(news, size: key.size)
         for peer in peers.indices where peers[peer].isUsable {
             sendSignatures([signature], of: log, key, to: peer)
         }
+    }
+
+    /// The store would not, or could not: where nothing that we know of forbids it, it is tried again.
+    mutating func cosigningFailed(_ origin: String, _ now: Instant) {
+        #if DEBUG
+        if PlantedBug.givesUpCosigning.isPlanted { return }
+        #endif
+        guard let log = logIndex(origin), !hasCosigned(log) else { return }
+        logs[log].cosigningFailures += 1
+        setRetryTimer(log, at: now + backoff(logs[log].cosigningFailures))
     }
 
     /// Someone here wants fresh cosignatures: at most one refresh a log in ``ReplicationSettings/freshnessInterval``.

@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 /// The peer protocol of one node, as a value: events in, effects out.
@@ -77,7 +78,6 @@ public struct Replication: Sendable {
         case .peerRestricted(let id, let isRestricted):
             if let peer = peerIndex(id) { peers[peer].isRestricted = isRestricted }
             // What nobody could be asked for may be had now.
-            if !isRestricted { fetchDocuments(now) }
             fetchDocuments(now)
         case .peerDisconnected(let id): disconnected(id, now)
         case .message(let id, let message): received(message, from: id, now)
@@ -90,7 +90,7 @@ public struct Replication: Sendable {
         case .oldHeadChecked(let request, let isConsistent): oldHeadChecked(request, isConsistent, now)
         case .cosigned(let origin, let size, let root, let signature):
             cosigned(origin, HeadKey(size: size, root: root), signature, now)
-        case .cosigningFailed: break
+        case .cosigningFailed(let origin, _): cosigningFailed(origin, now)
         case .documentFetched(let digest): documentFetched(digest, now)
         case .documentFailed(let digest, let failure): documentFailed(digest, failure, now)
         case .documentsMissing(let needs): documentsMissing(needs, now)
@@ -110,6 +110,7 @@ public struct Replication: Sendable {
         case .retry(let origin):
             guard let log = logIndex(origin) else { break }
             logs[log].retryAt = nil
+            if !hasCosigned(log) { cosign(log, now) }
             schedule(log, now)
         case .announce: announceIfDue(now)
         case .relay(let origin): relayDue(origin, now)
@@ -246,9 +247,16 @@ extension Replication {
     private mutating func started(_ now: Instant) {
         for log in logs.indices {
             if logs[log].isOwn { publishing.announced = logs[log].size }
-            // A crash may have come between storing a head and cosigning it.
-            if !hasCosigned(log) { cosign(log, now) }
+            cosignAtStart(log, now)
         }
         fetchDocuments(now)
+    }
+
+    /// A crash may have come between storing a head and cosigning it.
+    private mutating func cosignAtStart(_ log: Int, _ now: Instant) {
+        #if DEBUG
+        if PlantedBug.noCosigningAtStart.isPlanted { return }
+        #endif
+        if !hasCosigned(log) { cosign(log, now) }
     }
 }

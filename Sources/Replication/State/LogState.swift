@@ -110,6 +110,7 @@ struct LogState: Sendable {
     /// After a failure of our own: not to be fetched before.
     var notBefore: Instant?
     var localFailures = 0
+    var cosigningFailures = 0
     /// When the retry timer was last set for.
     var retryAt: Instant?
 

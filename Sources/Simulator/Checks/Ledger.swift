@@ -1,30 +1,72 @@
+import Replication
 import TransparencyLog
 
-/// What must never change, recorded beside the run: the one telling of each honest log.
+/// What must never change, recorded beside the run.
 struct Ledger {
-    /// The roots of each honest node's own log at every size that was ever durable.
-    private var roots: [[HashValue]] = []
-    /// The heads that honest nodes signed: node, size, root.
-    private var heads: [(node: Int, size: UInt64, root: HashValue)] = []
+    /// What two honest nodes must agree on: one state of one log.
+    struct State: Hashable {
+        let origin: Int
+        let size: UInt64
+        let root: HashValue
+    }
 
+    /// The roots of each honest node's own log at every size that was ever published.
+    private var roots: [[HashValue]]
+    /// What each honest replica cosigned last, by node and log.
+    private var receipts: [[Int: (size: UInt64, root: HashValue)]]
+    /// The logs that each honest node has evidence against.
+    private(set) var evidence: [Set<Int>]
+    /// The cosignatures that were really made.
+    private var genuine: Set<[UInt8]> = []
+    /// The view of each state of each log, as the first honest node derived it.
+    private var views: [State: HashValue] = [:]
+
+    init(nodes: Int) {
+        roots = Array(repeating: [MerkleTree.emptyRoot], count: nodes)
+        receipts = Array(repeating: [:], count: nodes)
+        evidence = Array(repeating: [], count: nodes)
+    }
+
+    // MARK: Publications
+
+    /// An honest node's own log as it is now; false if it does not begin with all that was published before.
     mutating func extend(_ node: Int, with log: SimulatedLog) -> Bool {
-        while roots.count <= node { roots.append([]) }
         let known = roots[node]
-        guard log.roots.count >= known.count, Array(log.roots[..<known.count]) == known else { return false }
+        guard log.roots.count >= known.count, log.roots[known.count - 1] == known[known.count - 1] else { return false }
         roots[node] = log.roots
         return true
     }
 
     func root(_ node: Int, at size: UInt64) -> HashValue? {
-        guard node < roots.count, size < UInt64(roots[node].count) else { return nil }
-        return roots[node][Int(size)]
+        size < UInt64(roots[node].count) ? roots[node][Int(size)] : nil
     }
 
-    mutating func signed(_ node: Int, _ head: Checkpoint) -> Bool {
-        if let before = heads.first(where: { $0.node == node && $0.size == head.size }) {
-            return before.root == head.root
+    func published(by node: Int) -> UInt64 { UInt64(roots[node].count - 1) }
+
+    // MARK: Cosignatures
+
+    /// A cosignature was made; perhaps nobody will ever see it.
+    mutating func made(_ line: NoteSignature) { genuine.insert(line.signature) }
+
+    /// A cosignature is durable, and leaves its node.
+    mutating func cosigned(_ head: Checkpoint, _ origin: Int, by node: Int) {
+        receipts[node][origin] = (head.size, head.root)
+    }
+
+    func receipt(of origin: Int, by node: Int) -> (size: UInt64, root: HashValue)? { receipts[node][origin] }
+
+    func isGenuine(_ line: NoteSignature) -> Bool { genuine.contains(line.signature) }
+
+    // MARK: Evidence and views
+
+    mutating func convicted(_ origin: Int, by node: Int) { evidence[node].insert(origin) }
+
+    /// Takes note of a view; false if another node had another one of the same state.
+    mutating func agrees(on view: HashValue, of state: State) -> Bool {
+        guard let known = views[state] else {
+            views[state] = view
+            return true
         }
-        heads.append((node, head.size, head.root))
-        return true
+        return known == view
     }
 }

@@ -1,51 +1,133 @@
+import Alliance
 import Replication
 import TransparencyLog
 
 // What must hold at every step. A finding ends the run; the seed replays it.
 
 extension Simulation {
-    /// No honest log ever has two heads of one size.
-    func checkSigned(_ head: Checkpoint, by node: Int) {
+    // MARK: Publications
+
+    /// What was published stays, and no size is ever given a second root: an honest log only ever grows.
+    func checkPublished(since before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
-        if !ledger.signed(node, head) { violate("node \(node) signed two heads of size \(head.size)") }
+        let log = nodes[node].logs[node]
+        if !ledger.extend(node, with: log) {
+            violate("node \(node) has published two heads of one size")
+        }
+        checkVerdicts(of: log, since: before, node, on: node)
     }
 
-    /// What was published stays: an honest log only ever grows.
-    func checkPublished(on node: Int) {
+    /// What a node comes back with: all that it published, cosigned and proved.
+    func checkRestart(_ node: Int) {
         guard nodes[node].isHonest else { return }
-        if !ledger.extend(node, with: nodes[node].logs[node]) { violate("node \(node)'s log changed its past") }
+        if !ledger.extend(node, with: nodes[node].logs[node]) {
+            violate(
+                "node \(node) lost acknowledged entries: \(nodes[node].logs[node].size) of \(ledger.published(by: node))"
+            )
+        }
+        for origin in nodes.indices {
+            if let receipt = ledger.receipt(of: origin, by: node),
+                !nodes[node].logs[origin].has(receipt.size, receipt.root)
+            {
+                violate("node \(node) lost entries of log \(origin) that it cosigned")
+            }
+            if ledger.evidence[node].contains(origin) && !nodes[node].logs[origin].isContradicted {
+                violate("node \(node) lost the evidence against log \(origin)")
+            }
+        }
     }
 
-    /// What is stored of an honest log is what its owner published; of another it was under a signed head.
-    func checkStored(_ origin: Int, on node: Int) {
+    // MARK: Others' logs
+
+    /// What is stored of an honest log is what its owner published; and whoever holds the same derives the same.
+    func checkStored(_ origin: Int, since before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
         let log = nodes[node].logs[origin]
         if nodes[origin].isHonest && ledger.root(origin, at: log.size) != log.root {
             violate("node \(node) stored something else than node \(origin) published")
         }
+        if log.roots[Int(before.size)] != before.root { violate("node \(node) changed the past of log \(origin)") }
+        checkVerdicts(of: log, since: before, origin, on: node)
+    }
+
+    /// Statements count as they must, whoever holds them, and once.
+    private func checkVerdicts(of log: SimulatedLog, since before: SimulatedLog, _ origin: Int, on node: Int) {
+        let state = Ledger.State(origin: origin, size: log.size, root: log.root)
+        if !ledger.agrees(on: log.viewDigest, of: state) {
+            violate("node \(node) derives something else of log \(origin) at \(log.size)")
+        }
+        for index in Int(before.size)..<Int(log.size) {
+            let checked = checks.entry(log.entries[index], leaf: log.leaves[index])
+            guard case .statement(let statement) = checked else {
+                if log.verdicts[index] == .counted { violate("no statement counts at \(index) of log \(origin)") }
+                continue
+            }
+            let isFirst = log.identities[statement.identity] == UInt64(index)
+            let isOwn = statement.issuer == nodes[origin].member.id
+            if log.verdicts[index] == .counted {
+                if !isFirst { violate("a statement counts twice, at \(index) of log \(origin)") }
+                if !isOwn { violate("another member's statement counts at \(index) of log \(origin)") }
+                if workload.mustNotCount.contains(statement.identity) {
+                    violate("node \(node) counts what must not count at \(index) of log \(origin)")
+                }
+            } else if isFirst, isOwn, log.verdicts[index] != .ignored(.afterEnd),
+                workload.mustCount.contains(statement.identity)
+            {
+                violate("node \(node) does not count \(index) of log \(origin): \(log.verdicts[index])")
+            }
+        }
     }
 
     /// An honest replica cosigns only what it holds, never less than before, and nothing of a log that lies.
-    func checkCosigned(_ head: Checkpoint, _ origin: Int, on node: Int) {
+    func checkCosigned(_ head: Checkpoint, _ origin: Int, _ before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
         let log = nodes[node].logs[origin]
         if origin == node { violate("node \(node) cosigned its own log") }
-        if head.size > log.size || log.roots[Int(head.size)] != head.root {
-            violate("node \(node) cosigned a head that it does not hold")
+        if !log.has(head.size, head.root) { violate("node \(node) cosigned a head that it does not hold") }
+        if head.size < before.cosigned { violate("node \(node) cosigned less than before") }
+        if log.state.end != nil { violate("node \(node) cosigned a false state leaf") }
+        if ledger.evidence[node].contains(origin) {
+            violate("node \(node) cosigned log \(origin), against which it has evidence")
         }
-        if let last = log.cosigned.last, last.size > head.size { violate("node \(node) cosigned less than before") }
-        if judge.judge(log.entries, from: 0) == .isFalse { violate("node \(node) cosigned a false state leaf") }
     }
+
+    /// A cosignature that is kept was made by the member in whose name it is.
+    func checkGenuine(_ lines: [NoteSignature], on node: Int) {
+        guard nodes[node].isHonest else { return }
+        for line in lines where !ledger.isGenuine(line) {
+            let isHonest = nodes.contains { $0.isHonest && line.isAttributed(to: $0.member.replica.verifierKey) }
+            if isHonest { violate("node \(node) keeps a forged cosignature by \(line.name)") }
+        }
+    }
+
+    func checkGenuine(_ note: [UInt8], on node: Int) {
+        if let parsed = try? SignedNote(parsing: note) { checkGenuine(parsed.signatures, on: node) }
+    }
+
+    func checkEvidence(of origin: Int, on node: Int) {
+        guard nodes[node].isHonest else { return }
+        statistics.contradictions += 1
+        ledger.convicted(origin, by: node)
+        if nodes[origin].isHonest { violate("node \(node) calls honest log \(origin) contradicted") }
+    }
+
+    func checkDocument(_ digest: HashValue, on node: Int) {
+        guard nodes[node].isHonest, let bytes = nodes[node].documents[digest] else { return }
+        if HashValue.sha256(bytes) != digest { violate("node \(node) holds a wrong document") }
+    }
+
+    // MARK: Peers
 
     /// Honest nodes never refuse anything for which an honest peer would be to blame.
     func checkRejection(_ rejection: Rejection, of peer: PeerID, by node: Int) {
         statistics.count(rejection.reason.rawValue)
         guard nodes[node].isHonest, let (index, isFirst) = session(of: node, peer) else { return }
         let blamed = other(index, isFirst: isFirst)
-        let isOwnersFault: [Rejection.Reason] = [
+        var isNobodysFault: [Rejection.Reason] = [
             .inconsistentHead, .contradictoryHead, .cannotExtend, .falseStateLeaf, .differentCharter, .unknownLog,
         ]
-        if nodes[blamed].isHonest && !isOwnersFault.contains(rejection.reason) {
+        if drawnFaults.garblesOrder { isNobodysFault.append(.unexpectedMessage) }
+        if nodes[blamed].isHonest && !isNobodysFault.contains(rejection.reason) {
             violate("node \(node) blames honest node \(blamed): \(rejection)")
         }
         guard let origin = rejection.origin.flatMap({ origins.firstIndex(of: $0) }) else { return }
@@ -61,40 +143,5 @@ extension Simulation {
                 violate("node \(node) exceeds a limit: \(excess)")
             }
         }
-    }
-
-    /// Acknowledged entries are there, and all honest nodes hold all honest logs, documents and cosignatures.
-    func hasConverged() -> Bool {
-        difference() == "nothing"
-    }
-
-    /// The first thing on which honest nodes do not agree yet.
-    func difference() -> String {
-        let honest = nodes.indices.filter { nodes[$0].isHonest }
-        for node in honest where nodes[node].logs[node].size < nodes[node].acknowledged {
-            violate("node \(node) lost acknowledged entries")
-        }
-        for origin in honest {
-            let size = nodes[origin].logs[origin].size
-            guard size > 0 else { continue }
-            for node in honest {
-                guard let status = nodes[node].replication?.status(ofLog: origins[origin]) else {
-                    return "node \(node) is down"
-                }
-                if status.size != size { return "node \(node) holds \(status.size) of \(size) of log \(origin)" }
-                let cosigners = Set(status.cosignatures.map(\.member))
-                for other in honest where other != origin && !cosigners.contains(nodes[other].member) {
-                    return "node \(node) lacks node \(other)'s cosignature of log \(origin)"
-                }
-                if nodes[node].logs[origin].isContradicted {
-                    violate("node \(node) calls honest log \(origin) contradicted")
-                }
-                for digest in nodes[origin].logs[origin].entries.compactMap(DocumentEntry.digest)
-                where !nodes[node].documents.contains(digest) {
-                    return "node \(node) lacks a document of log \(origin)"
-                }
-            }
-        }
-        return "nothing"
     }
 }

@@ -26,93 +26,101 @@ extension Simulation {
             case .failure(let failure): feed(request.asker, .rangeFailed(request.wanted.request, failure))
             }
         case .document(let node, let life, let server, let digest):
-            let has = nodes[server].isUp && nodes[server].documents.contains(digest) && !isBlocked(server, node)
-            queue.plan(.documentAnswer(node: node, life: life, digest, has), at: now + delay())
-        case .documentAnswer(let node, let life, let digest, let has):
-            guard nodes[node].life == life else { return }
-            if has { plan(.document(digest), on: node) } else { feed(node, .documentFailed(digest, .notFound)) }
+            let bytes = serveDocument(digest, to: node, from: server)
+            queue.plan(.documentAnswer(node: node, life: life, digest, bytes), at: now + delay())
+        case .documentAnswer(let node, let life, let digest, let bytes):
+            if nodes[node].life == life { documentCame(digest, bytes, to: node) }
         }
-    }
-
-    private func startNode(_ node: Int) {
-        guard !nodes[node].isUp else { return }
-        nodes[node].life += 1
-        nodes[node].diskFree = now
-        nodes[node].isPublishing = false
-        nodes[node].replication = Replication(
-            settings: settings, me: nodes[node].member, node: "n\(node)", membership: membership,
-            logs: nodes[node].snapshots(origins: origins), seed: random.bits())
-        feed(node, .started)
-        if nodes[node].life == 1 {
-            for other in (node + 1)..<max(node + 1, nodes.count) where connects(node, other) { dial(node, other) }
-        }
-    }
-
-    private func crash(_ node: Int) {
-        guard nodes[node].isUp else { return }
-        note("crash \(node)")
-        statistics.crashes += 1
-        nodes[node].replication = nil
-        nodes[node].life += 1
-        nodes[node].timers = []
-        for index in sessions.indices {
-            if sessions[index].first == node && sessions[index].firstOpen {
-                sessions[index].firstOpen = false
-                sessions[index].isBroken = true
-                queue.plan(.end(session: index, first: false), at: now + random.number(1...1_000))
-            } else if sessions[index].second == node && sessions[index].secondOpen {
-                sessions[index].secondOpen = false
-                sessions[index].isBroken = true
-                queue.plan(.end(session: index, first: true), at: now + random.number(1...1_000))
-            }
-        }
-        queue.plan(.start(node), at: now + random.number(50...4_000))
     }
 
     private func tick() {
         queue.plan(.tick, at: now + 100)
-        sessions.count > 4_000 ? forgetSessions() : ()
+        if sessions.count > 100_000 { violate("more than 100,000 connections: sessions do not last") }
         for node in nodes.indices {
             if random.happens(faults.crashes) { crash(node) }
             if random.happens(faults.publishing) { publish(node) }
-            if random.happens(20_000) && !isHealed {
+            if random.happens(20_000 / Int64(nodes.count)) && !isHealed {
                 feed(node, .freshnessWanted(origin: origins[random.index(origins.count)]))
             }
             misbehave(node)
         }
         if random.happens(faults.partitions) { partition() }
         checkMemory()
+        advancePhase()
     }
 
-    /// Sessions are named by their place, so only a run that is far too long would end up here.
-    private func forgetSessions() {
-        violate("more than 4,000 connections: sessions do not last")
-    }
+    // MARK: Starting and crashing
 
-    private func heal() {
-        note("heal")
-        faults = faults.healed
-        isHealed = true
-        for a in nodes.indices {
-            for b in nodes.indices { blockedUntil[a][b] = min(blockedUntil[a][b], now) }
-            queue.plan(.start(a), at: now + 1)
+    private func startNode(_ node: Int) {
+        guard !nodes[node].isUp else { return }
+        nodes[node].life += 1
+        nodes[node].diskFree = now
+        nodes[node].isPublishing = false
+        nodes[node].sessions = []
+        checkRestart(node)
+        var snapshots = nodes[node].snapshots()
+        if options.shellBug == .forgetsEvidence {
+            for index in snapshots.indices { snapshots[index].isContradicted = false }
+        }
+        nodes[node].replication = Replication(
+            settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: alliance.membership,
+            logs: snapshots, seed: random.bits())
+        let isFirst = nodes[node].life == 1
+        feed(node, .started)
+        if nodes[node].logs[node].size == 0 { publish(node) }
+        if isFirst {
+            for other in (node + 1)..<max(node + 1, nodes.count) where topology.connects(node, other, of: nodes.count) {
+                dial(node, other)
+            }
         }
     }
+
+    func crash(_ node: Int) {
+        guard nodes[node].isUp else { return }
+        note("crash \(node)")
+        statistics.crashes += 1
+        nodes[node].replication = nil
+        nodes[node].life += 1
+        nodes[node].timers = []
+        for index in nodes[node].sessions where sessions[index].isOpen(at: node) {
+            let isFirst = sessions[index].first == node
+            if isFirst { sessions[index].firstOpen = false } else { sessions[index].secondOpen = false }
+            sessions[index].isBroken = true
+            queue.plan(.end(session: index, first: !isFirst), at: now + random.number(1...1_000))
+        }
+        if let (origin, log) = nodes[node].doubtful {
+            nodes[node].doubtful = nil
+            if random.happens(500_000) {
+                note("\(node) finds that a failed write was made")
+                nodes[node].logs[origin] = log
+            }
+        }
+        if options.shellBug == .restoresBackup, let old = nodes[node].backup { nodes[node].logs[node] = old }
+        queue.plan(.start(node), at: now + random.number(50...4_000))
+    }
+
+    // MARK: Publishing
 
     /// An officer submits some statements.
     func publish(_ node: Int) {
         guard nodes[node].isUp, !nodes[node].isPublishing else { return }
+        let log = nodes[node].logs[node]
+        let statements =
+            log.size == 0
+            ? workload.beginning(of: node, &random)
+            : workload.batch(
+                for: node, log, others: nodes[node].logs, isCareless: nodes[node].isCareless, &random)
+        submit(statements, on: node)
+    }
+
+    /// A publication that is small enough to go with its head.
+    func submitProbe(_ node: Int) {
+        submit(workload.probe(of: node, nodes[node].logs[node], &random), on: node)
+    }
+
+    private func submit(_ statements: [[UInt8]], on node: Int) {
+        guard !statements.isEmpty else { return }
         nodes[node].isPublishing = true
-        var statements: [[UInt8]] = []
-        for _ in 0...random.index(random.happens(200_000) ? 30 : 4) {
-            if random.happens(50_000) {
-                let digest = HashValue.sha256(random.bytes(8))
-                nodes[node].documents.insert(digest)
-                statements.append(DocumentEntry.make(digest))
-            } else {
-                statements.append(random.bytes(20))
-            }
-        }
         plan(.publish(statements), on: node)
     }
 
@@ -122,6 +130,8 @@ extension Simulation {
         nodes[node].diskFree = done
         queue.plan(.disk(node: node, life: nodes[node].life, operation), at: done)
     }
+
+    // MARK: Requests
 
     private func serve(_ request: Request) {
         let server = request.server
@@ -136,15 +146,45 @@ extension Simulation {
         queue.plan(.answer(request, result), at: now + delay())
     }
 
-    /// Tells a node what happened, and does what it wants done.
+    /// What a node answers when it is asked for a document; nil for nothing.
+    private func serveDocument(_ digest: HashValue, to asker: Int, from server: Int) -> [UInt8]? {
+        guard nodes[server].isUp, !isBlocked(server, asker), nodes[server].knowsRoster(of: asker),
+            let bytes = nodes[server].documents[digest]
+        else { return nil }
+        if nodes[server].misbehaviour == .withholds && random.happens(500_000) { return nil }
+        return nodes[server].misbehaviour == .servesOtherDocuments ? bytes + [0] : bytes
+    }
+
+    private func documentCame(_ digest: HashValue, _ bytes: [UInt8]?, to node: Int) {
+        guard let bytes else { return feed(node, .documentFailed(digest, .notFound)) }
+        guard HashValue.sha256(bytes) == digest || options.shellBug == .takesAnyDocument else {
+            let rejection = Rejection(.wrongDocument, "a document's bytes do not have its digest")
+            return feed(node, .documentFailed(digest, .rejected(rejection)))
+        }
+        plan(.document(digest, bytes), on: node)
+    }
+
+    // MARK: Events
+
+    /// Tells a node what happened, and does what it wants done; a crash may come between any two effects.
     func feed(_ node: Int, _ event: Event) {
-        guard nodes[node].isUp else { return }
+        // After a finding nothing goes on: what is wrong could trap the next step.
+        guard nodes[node].isUp, violations.isEmpty else { return }
         note("\(node) < \(event.summary)")
         let clock = nodes[node].clock(now)
+        let life = nodes[node].life
         guard let effects = nodes[node].replication?.handle(event, now: clock) else { return }
         for effect in effects {
             note("\(node) > \(effect.summary)")
             carryOut(effect, on: node)
+            if random.happens(faults.crashesWithin) { crash(node) }
+            guard nodes[node].life == life else { return }
         }
+    }
+
+    /// Tells a node that a write is durable, unless it crashes just then.
+    func report(_ node: Int, _ event: Event) {
+        if random.happens(faults.crashesWithin) { crash(node) }
+        feed(node, event)
     }
 }

@@ -1,5 +1,18 @@
 import Replication
 
+/// What is under way in one direction, in order.
+struct Stream {
+    private var pieces: [(bytes: [UInt8], isWhole: Bool)] = []
+
+    /// Adds a message, or a piece of one; a whole one may overtake another whole one.
+    mutating func add(_ bytes: [UInt8], isWhole: Bool, overtakes: Bool) {
+        let place = overtakes && isWhole && pieces.last?.isWhole == true ? pieces.count - 1 : pieces.count
+        pieces.insert((bytes, isWhole), at: place)
+    }
+
+    mutating func next() -> [UInt8] { pieces.removeFirst().bytes }
+}
+
 /// A connection between two nodes, each of which names it by a number of its own.
 struct Session {
     let first: Int
@@ -11,14 +24,16 @@ struct Session {
     /// Nothing that is sent from now on arrives.
     var isBroken = false
     /// What is under way, in order, and when the last of it is due.
-    var toFirst: [[UInt8]] = []
-    var toSecond: [[UInt8]] = []
+    var toFirst = Stream()
+    var toSecond = Stream()
     var lastToFirst: Int64 = 0
     var lastToSecond: Int64 = 0
     var decoderAtFirst = FrameDecoder()
     var decoderAtSecond = FrameDecoder()
 
     var isUp: Bool { firstOpen && secondOpen }
+
+    func isOpen(at node: Int) -> Bool { first == node ? firstOpen : second == node && secondOpen }
 }
 
 extension Simulation {
@@ -32,30 +47,32 @@ extension Simulation {
 
     func dial(_ a: Int, _ b: Int) {
         queue.plan(.dial(a, b), at: now + random.number(200...400))
-        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a),
-            !sessions.contains(where: { ($0.firstOpen || $0.secondOpen) && $0.first == a && $0.second == b })
-        else { return }
+        let pair = a * nodes.count + b
+        if let index = currentSessions[pair], sessions[index].firstOpen || sessions[index].secondOpen { return }
+        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a) else { return }
         let session = Session(
-            first: a, second: b, idAtFirst: PeerID(nodes[a].nextPeer), idAtSecond: PeerID(nodes[b].nextPeer))
-        nodes[a].nextPeer += 1
-        nodes[b].nextPeer += 1
+            first: a, second: b, idAtFirst: PeerID(UInt64(nodes[a].sessions.count)),
+            idAtSecond: PeerID(UInt64(nodes[b].sessions.count)))
+        currentSessions[pair] = sessions.count
+        nodes[a].sessions.append(sessions.count)
+        nodes[b].sessions.append(sessions.count)
         sessions.append(session)
         statistics.connections += 1
-        feed(a, connected(session.idAtFirst, b))
-        feed(b, connected(session.idAtSecond, a))
+        feed(a, connected(session.idAtFirst, b, at: a))
+        feed(b, connected(session.idAtSecond, a, at: b))
     }
 
-    private func connected(_ id: PeerID, _ other: Int) -> Event {
-        .peerConnected(id, member: nodes[other].member, canFetch: !nodes[other].isDialOutOnly, restricted: false)
+    private func connected(_ id: PeerID, _ other: Int, at node: Int) -> Event {
+        .peerConnected(
+            id, member: nodes[other].member.id, canFetch: !nodes[other].isDialOutOnly,
+            restricted: !nodes[node].knowsRoster(of: other))
     }
 
     /// The session that a node calls so, and whether the node is its first end.
     func session(of node: Int, _ id: PeerID) -> (Int, isFirst: Bool)? {
-        for index in sessions.indices.reversed() {
-            if sessions[index].first == node && sessions[index].idAtFirst == id { return (index, true) }
-            if sessions[index].second == node && sessions[index].idAtSecond == id { return (index, false) }
-        }
-        return nil
+        guard id.number < UInt64(nodes[node].sessions.count) else { return nil }
+        let index = nodes[node].sessions[Int(id.number)]
+        return (index, sessions[index].first == node)
     }
 
     func other(_ session: Int, isFirst: Bool) -> Int {
@@ -69,35 +86,39 @@ extension Simulation {
         statistics.messages += 1
         statistics.bytes += bytes.count
         if random.happens(faults.breaks) { return breakSession(index) }
+        if random.happens(faults.losses) { return }
+        let isSwapped = random.happens(faults.swaps)
+        if random.happens(faults.duplicates) { plan(bytes, on: index, toFirst: !isFirst, isWhole: true) }
         // Sometimes in two pieces, as streams have no message boundaries.
         let cut = random.happens(100_000) && bytes.count > 1 ? 1 + random.index(bytes.count - 1) : bytes.count
-        plan(Array(bytes[..<cut]), on: index, toFirst: !isFirst)
-        if cut < bytes.count { plan(Array(bytes[cut...]), on: index, toFirst: !isFirst) }
+        plan(Array(bytes[..<cut]), on: index, toFirst: !isFirst, isWhole: cut == bytes.count, isSwapped: isSwapped)
+        if cut < bytes.count { plan(Array(bytes[cut...]), on: index, toFirst: !isFirst, isWhole: false) }
     }
 
-    private func plan(_ bytes: [UInt8], on index: Int, toFirst: Bool) {
+    private func plan(_ bytes: [UInt8], on index: Int, toFirst: Bool, isWhole: Bool, isSwapped: Bool = false) {
         let moment = max(toFirst ? sessions[index].lastToFirst : sessions[index].lastToSecond, now + delay())
         if toFirst {
             sessions[index].lastToFirst = moment
-            sessions[index].toFirst.append(bytes)
+            sessions[index].toFirst.add(bytes, isWhole: isWhole, overtakes: isSwapped)
         } else {
             sessions[index].lastToSecond = moment
-            sessions[index].toSecond.append(bytes)
+            sessions[index].toSecond.add(bytes, isWhole: isWhole, overtakes: isSwapped)
         }
         queue.plan(.deliver(session: index, toFirst: toFirst), at: moment)
     }
 
     /// Delivers the next piece of a stream.
     func deliver(_ index: Int, toFirst: Bool) {
-        let session = sessions[index]
-        let (from, to) = toFirst ? (session.second, session.first) : (session.first, session.second)
-        guard toFirst ? session.firstOpen : session.secondOpen else { return }
+        // Not a copy of the session: what is under way would be copied too.
+        let (first, second) = (sessions[index].first, sessions[index].second)
+        let (from, to) = toFirst ? (second, first) : (first, second)
+        guard sessions[index].isOpen(at: to) else { return }
         if isBlocked(from, to) {
             queue.plan(.deliver(session: index, toFirst: toFirst), at: blockedUntil[from][to])
             return
         }
-        let bytes = toFirst ? sessions[index].toFirst.removeFirst() : sessions[index].toSecond.removeFirst()
-        let id = toFirst ? session.idAtFirst : session.idAtSecond
+        let bytes = toFirst ? sessions[index].toFirst.next() : sessions[index].toSecond.next()
+        let id = toFirst ? sessions[index].idAtFirst : sessions[index].idAtSecond
         if toFirst {
             sessions[index].decoderAtFirst.append(bytes)
         } else {
@@ -138,7 +159,7 @@ extension Simulation {
         guard a != b else { return }
         statistics.partitions += 1
         let until = now + random.number(100...6_000)
-        let isOneWay = random.happens(300_000)
+        let isOneWay = random.happens(faults.oneWay)
         note("partition \(a) \(b) until \(until - start) oneWay \(isOneWay)")
         blockedUntil[a][b] = max(blockedUntil[a][b], until)
         if !isOneWay { blockedUntil[b][a] = max(blockedUntil[b][a], until) }

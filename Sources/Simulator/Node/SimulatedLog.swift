@@ -1,30 +1,86 @@
+import Alliance
 import Replication
 import TransparencyLog
 
-/// A log as it is durable on one node: entries, the tree over them, and the notes that go with it.
+/// A log as it is durable on one node: entries, the tree over them, all that is derived from them, and the notes that
+/// go with it. A value, so that a write that may or may not have reached the disk is simply another copy.
 struct SimulatedLog {
     private(set) var entries: [[UInt8]] = []
+    private(set) var leaves: [HashValue] = []
     private(set) var frontier = TreeFrontier()
     /// All complete nodes: level, then index.
     private var levels: [[HashValue]] = []
     /// The root at every size.
     private(set) var roots: [HashValue] = [MerkleTree.emptyRoot]
 
+    /// What counting has led to; the real thing.
+    private(set) var state: LogState
+    private(set) var rows: [RowKey: Row] = [:]
+    private(set) var identities: [HashValue: UInt64] = [:]
+    private(set) var verdicts: [Verdict] = []
+    private(set) var documents: [PolicyDocument] = []
+    /// A digest of everything that was derived so far, batch by batch.
+    private(set) var viewDigest = HashValue.zero
+    private var maps: [String: RegisterMap] = [:]
+    private var pages: [String: [RegisterMapPageID: [UInt8]]] = [:]
+
     var head: [UInt8] = []
     var acceptedSize: UInt64 = 0
-    var isTrustworthy = true
+    /// The largest size that this node cosigned.
+    var cosigned: UInt64 = 0
+    /// The first note with a quorum that this node stored.
+    var firstQuorum: [UInt8]?
     var isContradicted = false
-    /// What this node has cosigned of it, in order.
-    var cosigned: [(size: UInt64, root: HashValue)] = []
 
     var size: UInt64 { frontier.size }
     var root: HashValue { frontier.root }
+    var isTrustworthy: Bool { state.end == nil }
 
-    mutating func append(_ new: [[UInt8]]) {
-        for entry in new {
+    init(_ state: LogState) {
+        self.state = state
+    }
+
+    /// Whether the tree has this root at this size.
+    func has(_ size: UInt64, _ root: HashValue) -> Bool {
+        size <= self.size && roots[Int(size)] == root
+    }
+
+    // MARK: Growing
+
+    /// Appends a batch of our own, and the leaf that ends it, or another one in its place.
+    ///
+    /// - Returns: the verdicts of the statements.
+    mutating func publish(_ statements: [CheckedEntry], _ bytes: [[UInt8]], leaf: [UInt8]? = nil) -> [Verdict] {
+        let outcome = unfailing { try state.seal(statements, reader: self) }
+        let leaf = leaf ?? outcome.leaf.bytes
+        append(bytes + [leaf], statements.map(\.leaf) + [MerkleTree.leafHash(leaf)])
+        derive(outcome, statements)
+        return outcome.verdicts
+    }
+
+    /// What would become of statements, without publishing them.
+    func verdicts(of statements: [CheckedEntry]) -> [Verdict] {
+        var state = state
+        return unfailing { try state.seal(statements, reader: self) }.verdicts
+    }
+
+    /// Appends a batch that another published.
+    mutating func receive(_ batch: [CheckedEntry], _ bytes: [[UInt8]]) {
+        let outcome = unfailing { try state.process(batch, reader: self) }
+        append(bytes, batch.map(\.leaf))
+        derive(outcome, batch)
+    }
+
+    private func unfailing<Result>(_ body: () throws -> Result) -> Result {
+        do { return try body() } catch { preconditionFailure("memory does not fail: \(error)") }
+    }
+
+    private mutating func append(_ new: [[UInt8]], _ hashes: [HashValue]) {
+        for (entry, hash) in zip(new, hashes) {
             entries.append(entry)
+            leaves.append(hash)
             var completed: [(Int, HashValue)] = []
-            frontier.append(MerkleTree.leafHash(entry)) { level, _, hash in completed.append((level, hash)) }
+            frontier.append(hash) { level, _, hash in completed.append((level, hash)) }
             for (level, hash) in completed {
                 if level == levels.count { levels.append([]) }
                 levels[level].append(hash)
@@ -33,34 +89,48 @@ struct SimulatedLog {
         }
     }
 
-    /// Whether the tree has this root at this size.
-    func has(_ size: UInt64, _ root: HashValue) -> Bool {
-        size <= self.size && roots[Int(size)] == root
+    private mutating func derive(_ outcome: BatchOutcome, _ batch: [CheckedEntry]) {
+        for (key, row) in outcome.rows { rows[key] = row }
+        for (name, map, changes) in outcome.maps {
+            maps[name] = map
+            for id in changes.removed { pages[name, default: [:]][id] = nil }
+            for page in changes.written { pages[name, default: [:]][page.id] = page.blob }
+        }
+        for (offset, checked) in batch.enumerated() {
+            guard case .statement(let statement) = checked.entry else { continue }
+            if identities[statement.identity] == nil {
+                identities[statement.identity] = UInt64(verdicts.count + offset)
+            }
+        }
+        verdicts += outcome.verdicts
+        documents += outcome.documents
+        viewDigest = ViewDigest.next(after: viewDigest, outcome, lines: state.lines)
     }
 
-    /// Answers a request for entries: so many at most, up to the end of a batch where one ends.
-    func answer(from: UInt64, headSize: UInt64, limit: Int) -> RangeAnswer? {
-        guard from < headSize, headSize <= size else { return nil }
-        let furthest = min(headSize, from + UInt64(limit))
-        var to = furthest
-        while to > from && !StateLeaf.isStateLeaf(entries[Int(to) - 1]) { to -= 1 }
-        if to == from { to = furthest }
-        guard let bundle = try? EntryBundle.encode(entries[Int(from)..<Int(to)]),
-            let before = try? MerkleTree.consistencyProof(from: from, to: headSize, reader: self),
-            let after = try? MerkleTree.consistencyProof(from: to, to: headSize, reader: self)
-        else { return nil }
-        return try? RangeAnswer(from: from, to: to, extensionProof: before, remainderProof: after, entries: bundle)
-    }
+    // MARK: Notes
 
     /// Adds cosignatures to the stored head's note, if it is of that checkpoint: one a key, the newest.
-    mutating func keep(_ lines: [NoteSignature], checkpoint: [UInt8]) {
+    mutating func keep(_ lines: [NoteSignature], checkpoint: [UInt8], quorum: Int) {
         guard let note = try? SignedNote(parsing: head), note.text == checkpoint else { return }
         var kept = note.signatures
         for line in lines {
             kept.removeAll { $0.name == line.name && $0.keyID == line.keyID && Self.time($0) <= Self.time(line) }
             if !kept.contains(where: { $0.name == line.name && $0.keyID == line.keyID }) { kept.append(line) }
         }
-        if let renewed = try? SignedNote(text: note.text, signatures: kept) { head = renewed.bytes }
+        guard let renewed = try? SignedNote(text: note.text, signatures: kept) else { return }
+        head = renewed.bytes
+        noteQuorum(renewed, quorum)
+    }
+
+    /// Stores a head's note.
+    mutating func keepHead(_ note: [UInt8], quorum: Int) {
+        head = note
+        if let parsed = try? SignedNote(parsing: note) { noteQuorum(parsed, quorum) }
+    }
+
+    /// The log's own line is one of them.
+    private mutating func noteQuorum(_ note: SignedNote, _ quorum: Int) {
+        if firstQuorum == nil, note.signatures.count > quorum { firstQuorum = note.bytes }
     }
 
     private static func time(_ line: NoteSignature) -> UInt64 {
@@ -68,8 +138,36 @@ struct SimulatedLog {
     }
 }
 
+// MARK: - Serving
+
 extension SimulatedLog: TreeHashReader {
     func hashes(at nodes: [TreeNode]) throws -> [HashValue] {
         nodes.map { levels[$0.level][Int($0.index)] }
+    }
+
+    /// Answers a request for entries: so many at most, in whole batches; at least one batch.
+    func answer(from: UInt64, headSize: UInt64, limit: Int) -> RangeAnswer? {
+        guard from < headSize, headSize <= size else { return nil }
+        var to = from
+        for index in from..<headSize where entries[Int(index)].starts(with: StateLeaf.familyPrefix) {
+            if to > from && index + 1 - from > UInt64(limit) { break }
+            to = index + 1
+        }
+        guard to > from, let bundle = try? EntryBundle.encode(entries[Int(from)..<Int(to)]),
+            let before = try? MerkleTree.consistencyProof(from: from, to: headSize, reader: self),
+            let after = try? MerkleTree.consistencyProof(from: to, to: headSize, reader: self)
+        else { return nil }
+        return try? RangeAnswer(from: from, to: to, extensionProof: before, remainderProof: after, entries: bundle)
+    }
+}
+
+extension SimulatedLog: LogReader {
+    func row(_ key: RowKey) -> Row? { rows[key] }
+    func index(of identity: HashValue) -> UInt64? { identities[identity] }
+    func entry(at index: UInt64) -> [UInt8] { entries[Int(index)] }
+    func map(_ name: String) -> RegisterMap { maps[name] ?? RegisterMap() }
+    func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {
+        guard let blob = pages[map]?[id] else { throw AllianceError(.unknown, "no page \(id) of \(map)") }
+        return blob
     }
 }

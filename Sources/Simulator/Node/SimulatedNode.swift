@@ -1,3 +1,4 @@
+import Alliance
 import Replication
 import TransparencyLog
 
@@ -11,21 +12,23 @@ struct Branch {
 /// One virtual machine: what it holds durably, and what it loses when it crashes.
 struct SimulatedNode {
     let index: Int
-    let member: String
-    let origin: String
-    let signer: NoteSigner
-    let cosigner: CosignatureSigner
+    let member: SimulatedMember
     /// How far its clock is off; milliseconds.
     let skew: Int64
     let isDialOutOnly: Bool
+    /// Whether it publishes what cannot count, as other software might.
+    let isCareless: Bool
     let misbehaviour: Misbehaviour?
 
     // Durable.
     /// As many as there are nodes, in their order.
     var logs: [SimulatedLog]
-    var documents: Set<HashValue> = []
-    /// The size up to which its own publications were acknowledged.
-    var acknowledged: UInt64 = 0
+    var documents: [HashValue: [UInt8]] = [:]
+    /// A write that was said to have failed, as it would be if it had reached the disk: a crash may bring it to light,
+    /// the next write that succeeds takes its place.
+    var doubtful: (origin: Int, log: SimulatedLog)?
+    /// Its own log as it was some time ago; for the bug that restores it.
+    var backup: SimulatedLog?
 
     // Lost in a crash.
     var replication: Replication?
@@ -36,28 +39,37 @@ struct SimulatedNode {
     var isPublishing = false
     var timers: [(id: TimerID, at: Int64, number: UInt64)] = []
     var timerNumber: UInt64 = 0
-    var nextPeer: UInt64 = 1
+    /// The sessions that it had, by the numbers that it gave them.
+    var sessions: [Int] = []
 
     /// The second telling of its own log, if it tells two.
     var fork: Branch?
 
     var isUp: Bool { replication != nil }
     var isHonest: Bool { misbehaviour == nil }
+    var origin: String { member.origin }
 
     /// The node's own idea of the time.
     func clock(_ time: Int64) -> Instant {
         Instant(milliseconds: time + skew)
     }
 
+    /// Whether this member's roster is held: only then its sessions may do everything.
+    func knowsRoster(of other: Int) -> Bool { logs[other].state.roster != nil }
+
+    /// Documents that counted statements name and that are not held.
+    func missing(_ documents: [PolicyDocument]) -> [DocumentNeed] {
+        documents.filter { self.documents[$0.digest] == nil }
+            .map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }
+    }
+
     /// What it tells Replication when it starts.
-    func snapshots(origins: [String]) -> [LogSnapshot] {
-        logs.indices.map { index in
-            let log = logs[index]
-            let needs = log.entries.compactMap(DocumentEntry.digest).filter { !documents.contains($0) }
-            return LogSnapshot(
-                origin: origins[index], size: log.size, root: log.root, head: log.head,
+    func snapshots() -> [LogSnapshot] {
+        logs.map { log in
+            LogSnapshot(
+                origin: log.state.member.log.name, size: log.size, root: log.root, head: log.head,
                 acceptedSize: log.acceptedSize, isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted,
-                missingDocuments: needs.map { DocumentNeed(digest: $0, size: 1) })
+                missingDocuments: missing(log.documents))
         }
     }
 }
@@ -70,6 +82,8 @@ enum Misbehaviour: String, CaseIterable, Sendable {
     case tampersProofs
     /// Serves other ranges than those asked for.
     case servesOtherRanges
+    /// Serves other documents than those asked for.
+    case servesOtherDocuments
     /// Never answers.
     case withholds
     /// Sends bytes that are no frames.

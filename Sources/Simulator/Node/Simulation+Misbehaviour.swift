@@ -62,7 +62,8 @@ extension Simulation {
         }
     }
 
-    /// What a node does out of malice, every 100 ms.
+    /// What a node does out of malice, every 100 ms. A head of a size that a later one has counts as a story of its own,
+    /// so after healing no new ones are told, or the others would never have heard the last.
     func misbehave(_ node: Int) {
         guard let misbehaviour = nodes[node].misbehaviour, nodes[node].isUp, random.happens(100_000) else { return }
         let log = nodes[node].logs[node]
@@ -72,7 +73,7 @@ extension Simulation {
             let root = HashValue.sha256(random.bytes(4))
             tell(signedHead(log.size + UInt64(random.number(1...1 << 40)), root, by: node), to: nil, by: node)
         case .shrinks:
-            guard log.size > 1 else { return }
+            guard log.size > 1, !isHealed else { return }
             let size = 1 + UInt64(random.index(Int(log.size) - 1))
             tell(signedHead(size, HashValue.sha256(random.bytes(4)), by: node), to: nil, by: node)
         default: break
@@ -80,17 +81,20 @@ extension Simulation {
     }
 
     /// A node that equivocates keeps a second telling of its log, and gives it to half of the others.
-    func tellTwoStories(_ batch: [[UInt8]], from: UInt64, on node: Int) {
-        guard nodes[node].misbehaviour == .equivocates else { return }
+    func tellTwoStories(after before: SimulatedLog, on node: Int) {
+        guard nodes[node].misbehaviour == .equivocates, before.size > 0 else { return }
         var fork = nodes[node].fork
         if fork == nil {
             guard random.happens(300_000) else { return }
-            var log = SimulatedLog()
-            log.append(Array(nodes[node].logs[node].entries[..<Int(from)]))
-            fork = Branch(log: log, audience: nodes.indices.filter { $0 != node && random.happens(500_000) })
+            fork = Branch(log: before, audience: nodes.indices.filter { $0 != node && random.happens(500_000) })
         }
         guard var fork else { return }
-        fork.log.append(judge.batch([random.bytes(20)], after: fork.log.entries))
+        let statements = workload.batch(
+            for: node, fork.log, others: nodes[node].logs, isCareless: false, &random)
+        guard !statements.isEmpty else { return }
+        let checked = checks.check(statements, statements.map { MerkleTree.leafHash($0) }, after: fork.log.state)
+        _ = fork.log.publish(checked, statements)
+        keepDocuments(of: fork.log, on: node)
         let note = signedHead(fork.log.size, fork.log.root, by: node)
         nodes[node].fork = fork
         tell(note, to: fork.audience, by: node)
@@ -128,7 +132,7 @@ extension Simulation {
         case 8: return .charter(version: 2, bytes: random.bytes(9))
         case 9: return .wantFresh(origin: origin)
         case 10: return .refused(Refusal(request: RequestID(random.bits() >> 56), reason: .busy, text: "no"))
-        default: return .neighbours(membership.members.map(\.id))
+        default: return .neighbours(alliance.members.map(\.id))
         }
     }
 
@@ -143,9 +147,9 @@ extension Simulation {
         }
         var line: NoteSignature?
         if random.happens(500_000) {
-            line = try? nodes[node].cosigner.sign(text, at: seconds + 100_000)
-        } else if let own = try? nodes[node].cosigner.sign(text, at: seconds) {
-            let key = nodes[victim].cosigner.verifierKey
+            line = try? nodes[node].member.replica.sign(text, at: seconds + 100_000)
+        } else if let own = try? nodes[node].member.replica.sign(text, at: seconds) {
+            let key = nodes[victim].member.replica.verifierKey
             line = try? NoteSignature(name: key.name, keyID: key.keyID, signature: own.signature)
         }
         let lines = line.map { [Array("\($0.line)\n".utf8)] } ?? []

@@ -1,0 +1,59 @@
+#if DEBUG
+/// A mistake that the core makes on purpose, so that tests show that the simulator would find it.
+///
+/// Debug builds alone have these: no release binary contains a way to weaken a check. A bug is planted for the task
+/// that runs a simulation, so that tests beside it are not touched.
+package enum PlantedBug: String, CaseIterable, Sendable {
+    /// The periodic exchange of heads never takes place.
+    case noExchange = "no-exchange"
+    /// Others' cosignatures are not passed on.
+    case noSignatureRelay = "no-signature-relay"
+    /// A smaller head is taken for an old one without looking whether it is of our tree.
+    case uncheckedOldHeads = "unchecked-old-heads"
+    /// What is remembered of old heads has no limit.
+    case unboundedOldHeads = "unbounded-old-heads"
+    /// Contradictory heads are refused, and not remembered.
+    case forgetsContradictions = "forgets-contradictions"
+    /// Cosignatures that others pass on are not verified.
+    case unverifiedCosignatures = "unverified-cosignatures"
+    /// Entries are stored though nothing ties them to the head.
+    case uncheckedRanges = "unchecked-ranges"
+    /// A head that was stored before a crash is not cosigned after it.
+    case noCosigningAtStart = "no-cosigning-at-start"
+    /// A failed cosigning is not tried again.
+    case givesUpCosigning = "gives-up-cosigning"
+    /// A document that did not come is not asked for again.
+    case givesUpDocuments = "gives-up-documents"
+    /// An officer whom a roster took out still speaks, where the older roster came in the same range.
+    case ignoresRevocation = "ignores-revocation"
+    /// A statement that stands twice in a log counts twice.
+    case countsRepeats = "counts-repeats"
+    /// Of statements that are equally restrictive, the one that came first speaks.
+    case choosesByArrival = "chooses-by-arrival"
+
+    /// The bugs of the present task.
+    @TaskLocal package static var planted: Set<PlantedBug> = []
+
+    /// Whether the present task has this bug.
+    package var isPlanted: Bool { Self.planted.contains(self) }
+
+    /// What goes wrong, for people.
+    package var text: String {
+        switch self {
+        case .noExchange: "the periodic exchange of heads never takes place"
+        case .noSignatureRelay: "others' cosignatures are not passed on"
+        case .uncheckedOldHeads: "a smaller head is not compared with our tree"
+        case .unboundedOldHeads: "what is remembered of old heads has no limit"
+        case .forgetsContradictions: "contradictory heads are refused, and not remembered"
+        case .unverifiedCosignatures: "cosignatures that others pass on are not verified"
+        case .uncheckedRanges: "entries are stored though nothing ties them to the head"
+        case .noCosigningAtStart: "a head that was stored before a crash is not cosigned after it"
+        case .givesUpCosigning: "a failed cosigning is not tried again"
+        case .givesUpDocuments: "a document that did not come is not asked for again"
+        case .ignoresRevocation: "an officer whom a roster took out still speaks"
+        case .countsRepeats: "a statement that stands twice counts twice"
+        case .choosesByArrival: "of equally restrictive statements the first to come speaks"
+        }
+    }
+}
+#endif

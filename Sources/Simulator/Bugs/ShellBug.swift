@@ -1,0 +1,30 @@
+/// A mistake that the virtual nodes' shells can make, so that it shows whether the simulator would find it.
+enum ShellBug: String, CaseIterable, Sendable {
+    /// Announces a publication before it is durable.
+    case announcesEarly = "announces-early"
+    /// Reports others' entries as stored, and cosigns, before they are durable.
+    case storesLate = "stores-late"
+    /// Comes back from a crash with an old copy of its own log.
+    case restoresBackup = "restores-backup"
+    /// Takes a document without comparing its digest.
+    case takesAnyDocument = "takes-any-document"
+    /// Does not tell after a crash which logs have told two stories.
+    case forgetsEvidence = "forgets-evidence"
+    /// Never hands back the timers that bound requests.
+    case losesRequestTimers = "loses-request-timers"
+    /// Never says that a bulk answer has been sent.
+    case forgetsServed = "forgets-served"
+
+    /// What goes wrong, for people.
+    var text: String {
+        switch self {
+        case .announcesEarly: "a publication is announced before it is durable"
+        case .storesLate: "entries are reported as stored, and cosigned, before they are durable"
+        case .restoresBackup: "a node comes back from a crash with an old copy of its own log"
+        case .takesAnyDocument: "a document is taken without comparing its digest"
+        case .forgetsEvidence: "after a crash a node does not know which logs told two stories"
+        case .losesRequestTimers: "the timers that bound requests never expire"
+        case .forgetsServed: "a bulk answer that was sent keeps its place for ever"
+        }
+    }
+}

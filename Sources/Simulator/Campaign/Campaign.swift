@@ -1,0 +1,84 @@
+import Synchronization
+
+/// Many seeds, several at a time. Each runs on one thread, so how many run at a time changes nothing in any.
+struct Campaign: Sendable {
+    let seeds: Range<UInt64>
+    let options: SimulationOptions
+    let bug: Bug?
+    let jobs: Int
+
+    /// Runs all seeds, and hands each report over as it comes, in any order.
+    ///
+    /// - Parameter isEnough: whether to begin no further seed.
+    func run(
+        _ report: @Sendable @escaping (SimulationReport) -> Void,
+        until isEnough: @Sendable @escaping () -> Bool = { false }
+    ) async {
+        let next = Mutex(seeds.lowerBound)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<jobs {
+                group.addTask {
+                    while let seed = Self.take(next, below: seeds.upperBound), !isEnough() {
+                        report(Simulation.run(seed: seed, options, with: bug).0)
+                    }
+                }
+            }
+        }
+    }
+
+    private static func take(_ next: borrowing Mutex<UInt64>, below end: UInt64) -> UInt64? {
+        next.withLock { next in
+            guard next < end else { return nil }
+            defer { next += 1 }
+            return next
+        }
+    }
+}
+
+/// What many seeds came to.
+struct CampaignSummary: Sendable {
+    private(set) var seeds = 0
+    private(set) var failures: [UInt64] = []
+    /// How many alliances had so many nodes at most.
+    private(set) var sizes: [Int]
+    private(set) var entries = 0
+    private(set) var messages = 0
+    private(set) var crashes = 0
+    private(set) var partitions = 0
+    private(set) var contradictions = 0
+    private(set) var misbehaving = 0
+    private(set) var virtualSeconds: Int64 = 0
+    /// The longest way from healing to agreement; milliseconds.
+    private(set) var slowest: Int64 = 0
+
+    static let sizeLimits = [5, 8, 13, 20, 40]
+
+    init() { sizes = Self.sizeLimits.map { _ in 0 } }
+
+    mutating func add(_ report: SimulationReport) {
+        seeds += 1
+        if !report.violations.isEmpty { failures.append(report.seed) }
+        if let place = Self.sizeLimits.firstIndex(where: { report.nodes <= $0 }) { sizes[place] += 1 }
+        entries += report.statistics.entries
+        messages += report.statistics.messages
+        crashes += report.statistics.crashes
+        partitions += report.statistics.partitions
+        contradictions += report.statistics.contradictions
+        misbehaving += report.misbehaviours.isEmpty ? 0 : 1
+        virtualSeconds += report.statistics.milliseconds / 1_000
+        slowest = max(slowest, report.convergedAfter ?? 0)
+    }
+
+    /// For people; the time that it took in seconds.
+    func text(seconds: Double) -> String {
+        let rate = seconds > 0 ? Double(seeds) / seconds : 0
+        let spread = zip(Self.sizeLimits, sizes).map { "\($1) up to \($0)" }.joined(separator: ", ")
+        return """
+            \(seeds) seeds in \(Int(seconds)) s (\(Int(rate)).\(Int(rate * 10) % 10) a second), \(failures.count) with a violation
+              nodes: \(spread); \(misbehaving) with members that misbehave
+              \(virtualSeconds) virtual seconds, \(entries) entries, \(messages) messages
+              \(crashes) crashes, \(partitions) partitions, \(contradictions) contradictions found
+              the slowest agreed \(slowest) ms after healing
+            """
+    }
+}

@@ -1,0 +1,79 @@
+import Replication
+import TransparencyLog
+
+// What must hold once nothing goes wrong any more.
+
+extension Simulation {
+    /// The first thing on which honest nodes do not agree yet; nil if they agree: all hold every honest log, its
+    /// documents and every honest cosignature durably, and know who told two stories.
+    func difference() -> String? {
+        let honest = nodes.indices.filter { nodes[$0].isHonest }
+        if let down = honest.first(where: { !nodes[$0].isUp }) { return "node \(down) is down" }
+        for origin in honest {
+            for node in honest {
+                if let text = difference(on: origin, at: node, honest) { return text }
+            }
+        }
+        for origin in nodes.indices where !nodes[origin].isHonest {
+            if let text = missingEvidence(of: origin, honest) { return text }
+        }
+        return nil
+    }
+
+    private func difference(on origin: Int, at node: Int, _ honest: [Int]) -> String? {
+        let size = nodes[origin].logs[origin].size
+        let log = nodes[node].logs[origin]
+        if size == 0 { return "log \(origin) has not begun" }
+        if log.size != size { return "node \(node) holds \(log.size) of \(size) of log \(origin)" }
+        guard let note = try? SignedNote(parsing: log.head), let head = try? Checkpoint(parsing: note.text),
+            head.size == size
+        else { return "node \(node) has no head of log \(origin) at \(size)" }
+        for other in honest where other != origin {
+            let key = nodes[other].member.replica.verifierKey
+            if !note.signatures.contains(where: { $0.isAttributed(to: key) }) {
+                return "node \(node) lacks node \(other)'s cosignature of log \(origin) at \(size)"
+            }
+        }
+        if honest.count - 1 >= alliance.membership.quorum && log.firstQuorum == nil {
+            return "node \(node) has stored no quorum of log \(origin)"
+        }
+        if let missing = nodes[node].missing(log.documents).first {
+            return "node \(node) lacks document \(missing.digest.hex.prefix(8)) of log \(origin)"
+        }
+        return nil
+    }
+
+    /// Of two connected nodes that hold two tellings of one log, the one that holds more must have noticed: the other
+    /// one's head is not of its tree. (That the other one learns it too takes fork proofs, which are not built yet.)
+    private func missingEvidence(of origin: Int, _ honest: [Int]) -> String? {
+        for node in honest where !nodes[node].logs[origin].isContradicted {
+            let log = nodes[node].logs[origin]
+            for other in honest where other != node && topology.connects(node, other, of: nodes.count) {
+                guard let head = Self.checkpoint(of: nodes[other].logs[origin].head), head.size <= log.size,
+                    !log.has(head.size, head.root)
+                else { continue }
+                return
+                    "node \(node) has no evidence against log \(origin), of which node \(other) holds another telling"
+            }
+        }
+        return nil
+    }
+
+    /// Equal logs give equal views, whole ones too, however their rows came; and what was acknowledged is there.
+    func checkViews() {
+        var views: [Ledger.State: HashValue] = [:]
+        for node in nodes.indices where nodes[node].isHonest {
+            if nodes[node].logs[node].size < ledger.published(by: node) {
+                violate("node \(node) lost acknowledged entries")
+            }
+            for origin in nodes.indices {
+                let log = nodes[node].logs[origin]
+                let state = Ledger.State(origin: origin, size: log.size, root: log.root)
+                let view = ViewDigest.whole(log, checks, turn: node)
+                if views.updateValue(view, forKey: state) ?? view != view {
+                    violate("node \(node) shows something else of log \(origin)")
+                }
+            }
+        }
+    }
+}

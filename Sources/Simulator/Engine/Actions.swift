@@ -1,0 +1,39 @@
+import Replication
+import TransparencyLog
+
+/// What can be planned.
+enum Action {
+    case start(Int)
+    case crash(Int)
+    case tick
+    case heal
+    case dial(Int, Int)
+    case deliver(session: Int, toFirst: Bool)
+    case end(session: Int, first: Bool)
+    case timer(node: Int, life: Int, number: UInt64)
+    case disk(node: Int, life: Int, DiskOperation)
+    case request(Request)
+    case answer(Request, Result<RangeAnswer, FetchFailure>)
+    case document(node: Int, life: Int, from: Int, HashValue)
+    case documentAnswer(node: Int, life: Int, HashValue, [UInt8]?)
+}
+
+/// A request for a range on its way.
+struct Request {
+    let asker: Int
+    /// The asker's, when it asked.
+    let life: Int
+    let server: Int
+    let wanted: RangeRequest
+}
+
+/// What a disk does, one after the other.
+enum DiskOperation {
+    case ingest(RequestID, origin: Int, RangeAnswer, head: [UInt8])
+    case cosign(origin: Int, checkpoint: [UInt8])
+    case persistHead(origin: Int, [UInt8])
+    case persistSignatures(origin: Int, checkpoint: [UInt8], [NoteSignature])
+    case contradiction(origin: Int)
+    case publish([[UInt8]])
+    case document(HashValue, [UInt8])
+}

@@ -1,0 +1,119 @@
+/// What a run is made of; everything else comes from the seed.
+struct SimulationOptions: Sendable {
+    /// The number of nodes, one a member; nil: drawn, 3 to 40.
+    var nodes: Int?
+    /// How many of them misbehave, at most; which, and how, is drawn; nil: drawn.
+    var byzantine: Int?
+    /// How long things go wrong; milliseconds.
+    var chaos: Int64 = 10_000
+    /// Within how long everything must agree once nothing goes wrong any more; milliseconds; nil: ``Bounds``.
+    var bound: Int64?
+    /// nil: drawn.
+    var faults: Faults?
+    /// nil: drawn.
+    var topology: Topology?
+    /// How the misbehaving nodes misbehave; nil: drawn.
+    var misbehaviours: [Misbehaviour]?
+    /// A mistake that the nodes' shells make.
+    var shellBug: ShellBug?
+    /// Whether every line of the trace is kept, besides its digest.
+    var keepsTrace = false
+}
+
+/// Which nodes connect to which.
+enum Topology: String, CaseIterable, Sendable {
+    /// Everyone to everyone.
+    case mesh
+    /// Each to the next.
+    case line
+    /// All to the first.
+    case star
+    /// Each to the next two, round.
+    case ring
+
+    func connects(_ a: Int, _ b: Int, of count: Int) -> Bool {
+        switch self {
+        case .mesh: true
+        case .line: abs(a - b) == 1
+        case .star: min(a, b) == 0
+        case .ring: [1, 2, count - 1, count - 2].contains(abs(a - b))
+        }
+    }
+
+    /// The longest of the shortest ways between the first so many nodes, which are connected among themselves.
+    func diameter(ofFirst part: Int, of count: Int) -> Int {
+        var longest = 0
+        for start in 0..<part {
+            var distances: [Int?] = Array(repeating: nil, count: part)
+            distances[start] = 0
+            var queue = [start]
+            while let node = queue.first, let distance = distances[node] {
+                queue.removeFirst()
+                for next in 0..<part where distances[next] == nil && connects(node, next, of: count) {
+                    distances[next] = distance + 1
+                    queue.append(next)
+                }
+            }
+            longest = max(longest, distances.map { $0 ?? part }.max() ?? 0)
+        }
+        return longest
+    }
+}
+
+/// Within how long nodes that nothing hinders must agree; milliseconds.
+struct Bounds {
+    /// After healing, by whatever way: the longest wait of a retry and of an exchange for every hop, and a start.
+    let convergence: Int64
+    /// When all is quiet, from a publication until every honest node has it whole, with every honest member's
+    /// cosignature: every hop's messages, its wait before passing on, and the writes of all the signatures, but no
+    /// periodic exchange.
+    let publication: Int64
+
+    init(_ faults: Faults, diameter: Int, nodes: Int) {
+        let hops = Int64(diameter)
+        convergence = 40_000 + hops * 8_000
+        publication =
+            1_000 + hops * (300 + 4 * faults.latency.upperBound) + (2 * Int64(nodes) + 4 * hops + 10)
+            * faults.disk.upperBound
+    }
+}
+
+/// Counts of a run.
+struct Statistics {
+    var steps = 0
+    var milliseconds: Int64 = 0
+    var entries = 0
+    var crashes = 0
+    var partitions = 0
+    var connections = 0
+    var messages = 0
+    var bytes = 0
+    var cosignatures = 0
+    var contradictions = 0
+    var probes = 0
+    var rejections: [(String, Int)] = []
+
+    mutating func count(_ reason: String) {
+        if let index = rejections.firstIndex(where: { $0.0 == reason }) {
+            rejections[index].1 += 1
+        } else {
+            rejections.append((reason, 1))
+        }
+    }
+}
+
+/// What a run came to.
+struct SimulationReport {
+    let seed: UInt64
+    let nodes: Int
+    let topology: String
+    let misbehaviours: [String]
+    let faults: String
+    let violations: [String]
+    /// Milliseconds from healing until all agreed.
+    let convergedAfter: Int64?
+    /// The most that was allowed.
+    let bound: Int64
+    let traceDigest: UInt64
+    let statistics: Statistics
+}
