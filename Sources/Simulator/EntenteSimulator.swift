@@ -55,16 +55,16 @@ struct EntenteSimulator: AsyncParsableCommand {
             throw ValidationError("times and counts are not negative")
         }
         if trace && count > 1 { throw ValidationError("--trace is for one seed") }
-        if let plantedBug, !["list", "each"].contains(plantedBug), Bug(plantedBug) == nil {
-            throw ValidationError(Bug.refusal(of: plantedBug))
+        if let plantedBug, !["list", "each"].contains(plantedBug), Mistake(plantedBug) == nil {
+            throw ValidationError(Mistake.refusal(of: plantedBug))
         }
     }
 
     func run() async throws {
         switch plantedBug {
-        case "list": for bug in Bug.all { print("\(bug.name): \(bug.text)") }
-        case "each": for bug in Bug.all { print(await BugHunt(campaign(bug)).measure()) }
-        case let name? where count > 1: try await hunt(campaign(Bug(name)))
+        case "list": for bug in Mistake.all { print("\(bug.name): \(bug.text)") }
+        case "each": for bug in Mistake.all { print(await BugHunt(campaign(bug)).measure()) }
+        case let name? where count > 1: try await hunt(campaign(Mistake(name)))
         default: count == 1 ? try runOne() : try await runAll(campaign(nil))
         }
     }
@@ -79,12 +79,12 @@ struct EntenteSimulator: AsyncParsableCommand {
         return options
     }
 
-    private func campaign(_ bug: Bug?) -> Campaign {
+    private func campaign(_ bug: Mistake?) -> Campaign {
         Campaign(seeds: seed..<seed + count, options: options, bug: bug, jobs: jobs)
     }
 
     private func runOne() throws {
-        let (report, trace) = Simulation.run(seed: seed, options, with: plantedBug.flatMap { Bug($0) })
+        let (report, trace) = Simulation.run(seed: seed, options, with: plantedBug.flatMap { Mistake($0) })
         for line in trace { print(line) }
         print(json ? report.json : report.text)
         if report.violations.isEmpty != (plantedBug == nil) { throw ExitCode(1) }

@@ -7,39 +7,48 @@ import Testing
 @Suite struct PlantedBugTests {
     /// Where to look for a bug, and within how many seeds it must be found.
     struct Hunt: Sendable, CustomTestStringConvertible {
-        let bug: Bug
+        let bug: Mistake
         let options: SimulationOptions
         let seeds: UInt64
 
         var testDescription: String { bug.name }
     }
 
-    static let hunts: [Hunt] = Bug.all.map { bug in
+    static let hunts: [Hunt] = Mistake.all.map { bug in
         var options = SimulationOptions()
         options.nodes = 4
         options.byzantine = 0
         options.chaos = 4_000
-        func withOne(_ misbehaviour: Misbehaviour) {
-            options.byzantine = 1
-            options.misbehaviours = [misbehaviour]
-        }
+        var faults = Faults.none
+        faults.publishing = 200_000
         switch bug.name {
-        case "takes-any-document": withOne(.servesOtherDocuments)
-        case "forgets-evidence", "unchecked-old-heads", "forgets-contradictions": withOne(.equivocates)
-        case "unbounded-old-heads": withOne(.shrinks)
-        case "unverified-cosignatures": withOne(.forgesCosignatures)
-        case "unchecked-ranges": withOne(.tampersEntries)
-        case "no-signature-relay":
-            options.topology = .line
-            options.faults = Faults.none
+        case "announces-early", "stores-late", "restores-backup", "no-cosigning-at-start":
+            faults.crashes = 20_000
+            faults.crashesWithin = 10_000
+            faults.disk = 1...80
+        case "takes-any-document": options.misbehave(.servesOtherDocuments)
+        case "forgets-evidence":
+            options.misbehave(.equivocates)
+            faults.crashes = 20_000
+        case "unchecked-old-heads", "forgets-contradictions": options.misbehave(.equivocates)
+        case "unbounded-old-heads": options.misbehave(.shrinks)
+        case "unverified-cosignatures": options.misbehave(.forgesCosignatures)
+        case "unchecked-ranges": options.misbehave(.tampersEntries)
+        case "loses-request-timers": faults.silentRequests = 300_000
+        case "forgets-served": options.topology = .line
+        case "no-exchange": faults.losses = 30_000
+        case "no-signature-relay": options.topology = .line
+        case "gives-up-cosigning": faults.failedWrites = 100_000
+        case "gives-up-documents": faults.failedRequests = 300_000
         default: break
         }
+        options.faults = faults
         return Hunt(bug: bug, options: options, seeds: 40)
     }
 
     @Test func thereAreEnough() {
-        #expect(Bug.all.count >= 20)
-        #expect(Set(Bug.all.map(\.name)).count == Bug.all.count)
+        #expect(Mistake.all.count >= 20)
+        #expect(Set(Mistake.all.map(\.name)).count == Mistake.all.count)
     }
 
     @Test(arguments: hunts) func isFound(_ hunt: Hunt) throws {
@@ -51,5 +60,12 @@ import Testing
             return
         }
         Issue.record("\(hunt.bug.name) is not found in \(hunt.seeds) seeds")
+    }
+}
+
+extension SimulationOptions {
+    fileprivate mutating func misbehave(_ misbehaviour: Misbehaviour) {
+        byzantine = 1
+        misbehaviours = [misbehaviour]
     }
 }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Looks in how many seeds a planted bug shows.
 struct BugHunt: Sendable {
     let campaign: Campaign
@@ -10,7 +8,7 @@ struct BugHunt: Sendable {
 
     /// A seed that found the bug.
     struct Find: Sendable {
-        let bug: Bug
+        let bug: Mistake
         /// How many seeds it took, from the first on.
         let after: UInt64
         let report: SimulationReport
@@ -24,7 +22,7 @@ struct BugHunt: Sendable {
     /// The lowest seed that finds the bug; nil if none does.
     func first() async -> Find? {
         guard let bug = campaign.bug else { return nil }
-        let found = Mutex<SimulationReport?>(nil)
+        let found = Shared<SimulationReport?>(nil)
         await campaign.run { report in
             guard !report.violations.isEmpty else { return }
             found.withLock { found in
@@ -38,7 +36,7 @@ struct BugHunt: Sendable {
 
     /// Runs all seeds and says in how many the bug shows, and how many it takes to meet one.
     func measure() async -> String {
-        let reports = Mutex<[SimulationReport]>([])
+        let reports = Shared<[SimulationReport]>([])
         await campaign.run { report in reports.withLock { $0.append(report) } }
         let all = reports.withLock { $0 }.sorted { $0.seed < $1.seed }
         let finds = all.indices.filter { !all[$0].violations.isEmpty }

@@ -1,10 +1,8 @@
-import Synchronization
-
 /// Many seeds, several at a time. Each runs on one thread, so how many run at a time changes nothing in any.
 struct Campaign: Sendable {
     let seeds: Range<UInt64>
     let options: SimulationOptions
-    let bug: Bug?
+    let bug: Mistake?
     let jobs: Int
 
     /// Runs all seeds, and hands each report over as it comes, in any order.
@@ -14,7 +12,7 @@ struct Campaign: Sendable {
         _ report: @Sendable @escaping (SimulationReport) -> Void,
         until isEnough: @Sendable @escaping () -> Bool = { false }
     ) async {
-        let next = Mutex(seeds.lowerBound)
+        let next = Shared(seeds.lowerBound)
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<jobs {
                 group.addTask {
@@ -26,7 +24,7 @@ struct Campaign: Sendable {
         }
     }
 
-    private static func take(_ next: borrowing Mutex<UInt64>, below end: UInt64) -> UInt64? {
+    private static func take(_ next: Shared<UInt64>, below end: UInt64) -> UInt64? {
         next.withLock { next in
             guard next < end else { return nil }
             defer { next += 1 }

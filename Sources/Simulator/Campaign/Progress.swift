@@ -1,6 +1,5 @@
 import Alliance
 import Foundation
-import Synchronization
 
 /// What a long run prints as it goes on: failures at once, with the command that replays them, and now and then how far
 /// it is.
@@ -9,7 +8,7 @@ final class Progress: Sendable {
     private let isQuiet: Bool
     private let replay: String
     private let began = ContinuousClock.now
-    private let state = Mutex(CampaignSummary())
+    private let state = Shared(CampaignSummary())
 
     init(of total: UInt64, isQuiet: Bool, replay: String) {
         self.total = total

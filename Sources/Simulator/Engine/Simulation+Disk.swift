@@ -60,6 +60,9 @@ extension Simulation {
         } catch {
             return report(node, .ingested(request, .rejected(error)))
         }
+        if answer.to == head.size && log.root != head.root {
+            return violate("node \(node) is about to store what is not under the head of log \(origin)")
+        }
         log.acceptedSize = max(log.acceptedSize, head.size)
         if answer.to == head.size { log.keepHead(note, quorum: alliance.membership.quorum) }
         if options.shellBug == .storesLate {

@@ -1,16 +1,16 @@
 import Alliance
 
 /// Any bug that can be planted, by its name.
-enum Bug: Hashable, Sendable {
+enum Mistake: Hashable, Sendable {
     case shell(ShellBug)
     #if DEBUG
     case core(PlantedBug)
     #endif
 
-    static var all: [Bug] {
-        let shell = ShellBug.allCases.map { Bug.shell($0) }
+    static var all: [Mistake] {
+        let shell = ShellBug.allCases.map { Mistake.shell($0) }
         #if DEBUG
-        return shell + PlantedBug.allCases.map { Bug.core($0) }
+        return shell + PlantedBug.allCases.map { Mistake.core($0) }
         #else
         return shell
         #endif
@@ -52,7 +52,9 @@ enum Bug: Hashable, Sendable {
 
 extension Simulation {
     /// Runs one seed, with a bug or without.
-    static func run(seed: UInt64, _ options: SimulationOptions, with bug: Bug?) -> (SimulationReport, trace: [String]) {
+    static func run(
+        seed: UInt64, _ options: SimulationOptions, with bug: Mistake?
+    ) -> (SimulationReport, trace: [String]) {
         var options = options
         func run() -> (SimulationReport, trace: [String]) {
             let simulation = Simulation(seed: seed, options: options)
