@@ -75,7 +75,10 @@ extension Workload {
     }
 
     private mutating func approval(of entries: [[UInt8]], _ member: SimulatedMember) -> [UInt8] {
-        sign(context(member).approval(of: entries.map { HashValue.sha256($0) }), member.officer("second"))
+        // A careless batch may hold one statement twice; an approval names each once.
+        var named: [HashValue] = []
+        for identity in entries.map({ HashValue.sha256($0) }) where !named.contains(identity) { named.append(identity) }
+        return sign(context(member).approval(of: named), member.officer("second"))
     }
 }
 

@@ -14,6 +14,7 @@ struct Derivation {
     let check: Check
     let progress: (UInt64) -> Void
     private var log: OpenLog
+    private let writes: HotStatements
     private(set) var statements: UInt64 = 0
     /// Entries behind the last state leaf, which no log has.
     private(set) var loose: UInt64 = 0
@@ -26,6 +27,8 @@ struct Derivation {
         self.documents = documents
         self.check = check
         self.progress = progress
+        // Names without a schema are the scratch tables: SQLite looks there first.
+        self.writes = try HotStatements(db)
         self.log = OpenLog(
             id: log.id, state: LogState(member: log.member, charter: charter), frontier: TreeFrontier(), headSize: 0)
         for row in try GRDB.Row.fetchAll(db, sql: "SELECT name, id FROM temp.map WHERE log = ?", arguments: [log.id]) {
@@ -60,17 +63,16 @@ struct Derivation {
 
     private mutating func count(_ batch: [NewEntry]) throws {
         let start = log.state.size
-        let reader = TransactionReader(db: db, log: log)
+        let reader = TransactionReader(db: db, log: log, statements: writes)
         let outcome = try log.state.process(batch.map(\.checked), reader: reader)
-        let insert = try HotStatement(db, "INSERT INTO temp.identity(prefix, entry) VALUES (?, ?)")
         for (offset, entry) in batch.enumerated() {
             guard case .statement = entry.checked.entry else { continue }
             statements += 1
-            try insert.run(
+            try writes.insertIdentity.run(
                 Tables.prefix(HashValue.sha256(entry.bytes)), Schema.entryID(log.id, start + UInt64(offset)))
         }
-        var appender = Appender(db: db, log: log)
-        try appender.store(outcome, from: start, documents: documents)
+        var appender = Appender(db: db, log: log, statements: writes)
+        try appender.store(outcome, from: start, reader: reader, documents: documents)
         log = appender.log
         for document in outcome.documents {
             try db.execute(
