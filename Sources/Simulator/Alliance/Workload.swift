@@ -104,6 +104,7 @@ extension Workload {
                 batch.append(fit(member, log, others, &random))
             }
         }
+        guard !batch.isEmpty else { return [] }
         if newest.roster.needsTwo(SimulatedAlliance.register) {
             if !isCareless || random.happens(800_000) {
                 batch.append(approval(of: batch, member))
