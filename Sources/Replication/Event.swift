@@ -40,8 +40,9 @@ public enum Event: Hashable, Sendable {
     case cosigningFailed(origin: String, size: UInt64)
     /// A document is held.
     case documentFetched(HashValue)
-    /// A peer did not supply a document.
-    case documentFailed(HashValue, FetchFailure)
+    /// A peer that was asked did not supply a document. What another than the last asked has to say is no news: its
+    /// answer was given up already.
+    case documentFailed(HashValue, FetchFailure, from: PeerID)
     /// The store misses these documents: the answer to ``Effect/listMissingDocuments(limit:)``, or news from fsck.
     case documentsMissing([DocumentNeed])
     /// A bulk answer to a peer, asked for by a `serve…` effect, has been sent or has failed.

@@ -288,12 +288,14 @@ import TransparencyLog
         node.meet(2, "us", alliance)
         node.meet(3, "us", alliance, restricted: true)
         // The second peer is next; after a whole round there is a pause, while the third document has its turn.
-        let failed = node.handle(.documentFailed(needs[0].digest, .notFound), now: .t0)
+        let failed = node.handle(.documentFailed(needs[0].digest, .notFound, from: PeerID(1)), now: .t0)
         #expect(failed.documents.map(\.1) == [needs[2].digest])
         let got = node.handle(.documentFetched(needs[1].digest), now: .t0)
         #expect(got.documents.map(\.0) == [PeerID(2)] && got.documents.map(\.1) == [needs[0].digest])
-        let wrong = node.handle(
-            .documentFailed(needs[0].digest, .rejected(Rejection(.wrongDocument, "digest"))), now: .t0)
+        // The first peer's answer comes after all: it was given up, and the second is not to be blamed for it.
+        let bad = FetchFailure.rejected(Rejection(.wrongDocument, "digest"))
+        #expect(node.handle(.documentFailed(needs[0].digest, bad, from: PeerID(1)), now: .t0).isEmpty)
+        let wrong = node.handle(.documentFailed(needs[0].digest, bad, from: PeerID(2)), now: .t0)
         #expect(wrong.rejections.map(\.reason) == [.wrongDocument] && wrong.documents.isEmpty)
         #expect(wrong.timers.contains { $0.0 == .documents && $0.1 == .t0 + 500 })
         #expect(node.handle(.timer(.documents), now: .t0 + 500).documents.count == 1)

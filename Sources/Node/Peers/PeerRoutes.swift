@@ -123,7 +123,7 @@ struct PeerRoutes: Sendable {
     private func pushedDocument(_ request: Request, _ context: PeerRequestContext) async throws -> Response {
         let peer = try context.fullPeer
         var (digest, offset) = try Self.document(request, context)
-        guard await driver.expects(document: digest, from: peer.memberID),
+        guard let asked = await driver.asked(for: digest, of: peer.memberID),
             let size = try await store.documentSize(digest)
         else { throw HTTPError(.conflict, message: "this was not asked for") }
         do {
@@ -133,16 +133,16 @@ struct PeerRoutes: Sendable {
             }
             try store.documents.finish(digest)
         } catch let error as StoreError where error.code == .damaged {
-            await driver.documentFailed(digest, .rejected(Rejection(.wrongDocument, error.reason)))
+            await driver.documentFailed(digest, .rejected(Rejection(.wrongDocument, error.reason)), from: asked)
             throw HTTPError(.badRequest, message: error.reason)
         } catch is StoreError {
-            await driver.documentFailed(digest, .local)
+            await driver.documentFailed(digest, .local, from: asked)
             throw HTTPError(.conflict, message: "the document cannot be taken now")
         } catch {
-            await driver.documentFailed(digest, .unreachable)
+            await driver.documentFailed(digest, .unreachable, from: asked)
             throw error
         }
-        await driver.documentArrived(digest)
+        await driver.documentArrived(digest, from: asked)
         return Response(status: .noContent)
     }
 
@@ -150,9 +150,9 @@ struct PeerRoutes: Sendable {
     private func missingDocument(_ context: PeerRequestContext) async throws -> Response {
         let peer = try context.fullPeer
         guard let digest = HashValue(hex: try context.parameters.require("digest")),
-            await driver.expects(document: digest, from: peer.memberID)
+            let asked = await driver.asked(for: digest, of: peer.memberID)
         else { throw HTTPError(.conflict, message: "this was not asked for") }
-        await driver.documentFailed(digest, .notFound)
+        await driver.documentFailed(digest, .notFound, from: asked)
         return Response(status: .noContent)
     }
 

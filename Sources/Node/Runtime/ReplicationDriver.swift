@@ -26,7 +26,7 @@ actor ReplicationDriver {
     private var isStopped = false
     /// Requests that a peer answers by sending to us, with the member that may.
     private var awaited: [RequestID: (member: String, origin: String)] = [:]
-    private var awaitedDocuments: [HashValue: String] = [:]
+    private var awaitedDocuments: [HashValue: (peer: PeerID, member: String)] = [:]
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
     private(set) var ownLogIsLonger = false
@@ -243,38 +243,44 @@ actor ReplicationDriver {
     }
 
     private func fetchDocument(_ digest: HashValue, size: UInt64, from id: PeerID) {
-        guard let session = sessions[id] else { return handle(.documentFailed(digest, .unreachable)) }
+        guard let session = sessions[id] else { return handle(.documentFailed(digest, .unreachable, from: id)) }
         guard session.canFetch else {
-            awaitedDocuments[digest] = session.member
+            awaitedDocuments[digest] = (id, session.member)
             let offset = UInt64(store.documents.received(digest))
             return send(.wantDocument(digest: digest, offset: offset), to: id)
         }
         spawn { driver in
             switch await driver.peers.fetch(document: digest, size: size, from: session.member) {
-            case .success: await driver.documentArrived(digest)
-            case .failure(let failure): await driver.handle(.documentFailed(digest, failure))
+            case .success: await driver.documentArrived(digest, from: id)
+            case .failure(let failure): await driver.handle(.documentFailed(digest, failure, from: id))
             }
         }
     }
 
-    /// Whether this member was asked to send that document.
-    func expects(document digest: HashValue, from member: String) -> Bool { awaitedDocuments[digest] == member }
+    /// The session in which this member was asked to send that document; nil where it was not.
+    func asked(for digest: HashValue, of member: String) -> PeerID? {
+        awaitedDocuments[digest].flatMap { $0.member == member ? $0.peer : nil }
+    }
 
     /// A document is whole and right.
-    func documentArrived(_ digest: HashValue) async {
-        awaitedDocuments[digest] = nil
+    func documentArrived(_ digest: HashValue, from peer: PeerID) async {
+        forget(digest, peer)
         do {
             try await store.markHeld(digest)
             handle(.documentFetched(digest))
         } catch {
-            handle(.documentFailed(digest, .local))
+            handle(.documentFailed(digest, .local, from: peer))
         }
     }
 
     /// A document did not come, or is wrong.
-    func documentFailed(_ digest: HashValue, _ failure: FetchFailure) {
-        awaitedDocuments[digest] = nil
-        handle(.documentFailed(digest, failure))
+    func documentFailed(_ digest: HashValue, _ failure: FetchFailure, from peer: PeerID) {
+        forget(digest, peer)
+        handle(.documentFailed(digest, failure, from: peer))
+    }
+
+    private func forget(_ digest: HashValue, _ peer: PeerID) {
+        if awaitedDocuments[digest]?.peer == peer { awaitedDocuments[digest] = nil }
     }
 }
 
@@ -340,7 +346,7 @@ extension ReplicationDriver {
         session.end()
         logger.info("disconnected", metadata: ["member": "\(session.member)"])
         awaited = awaited.filter { $0.value.member != session.member }
-        awaitedDocuments = awaitedDocuments.filter { $0.value != session.member }
+        awaitedDocuments = awaitedDocuments.filter { $0.value.member != session.member }
         spawn { await $0.peers.sessionEnded(session.member) }
         handle(.peerDisconnected(id))
     }

@@ -52,10 +52,9 @@ struct Documents: Sendable {
     }
 
     /// Ends an attempt: the work goes to the end of the queue, so that a document that nobody has holds up no other.
-    mutating func failed(_ digest: HashValue, _ update: (inout Work) -> Void) -> Work? {
-        guard let index = works.firstIndex(where: { $0.need.digest == digest }), works[index].asked != nil else {
-            return nil
-        }
+    mutating func failed(_ digest: HashValue, from peer: PeerID, _ update: (inout Work) -> Void) -> Work? {
+        guard let index = works.firstIndex(where: { $0.need.digest == digest }), works[index].asked?.peer == peer
+        else { return nil }
         let before = works.remove(at: index)
         var work = before
         work.asked = nil
@@ -117,26 +116,26 @@ extension Replication {
         fetchDocuments(now)
     }
 
-    mutating func documentFailed(_ digest: HashValue, _ failure: FetchFailure, _ now: Instant) {
+    mutating func documentFailed(_ digest: HashValue, _ failure: FetchFailure, from peer: PeerID, _ now: Instant) {
         let round = max(1, peers.count { $0.isUsable && !$0.isRestricted })
         let settings = settings
         #if DEBUG
         if PlantedBug.givesUpDocuments.isPlanted { return }
         #endif
-        let attempt = documents.failed(digest) { work in
+        let attempt = documents.failed(digest, from: peer) { work in
             work.failures += 1
             // Within a round the next peer is asked at once; after each round the wait grows.
             if work.failures % round == 0 { work.notBefore = now + settings.backoff(work.failures / round) }
         }
         guard let work = attempt else { return }
         release(work)
-        if case .rejected(let rejection) = failure, let id = work.asked?.peer { reject(id, rejection) }
+        if case .rejected(let rejection) = failure { reject(peer, rejection) }
         fetchDocuments(now)
     }
 
     mutating func documentTimedOut(_ timer: RequestID, _ now: Instant) {
-        guard let work = documents.asked(by: timer) else { return }
-        documentFailed(work.need.digest, .timedOut, now)
+        guard let work = documents.asked(by: timer), let asked = work.asked else { return }
+        documentFailed(work.need.digest, .timedOut, from: asked.peer, now)
     }
 
     private mutating func release(_ work: Documents.Work) {

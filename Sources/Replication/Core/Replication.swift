@@ -92,7 +92,7 @@ public struct Replication: Sendable {
             cosigned(origin, HeadKey(size: size, root: root), signature, now)
         case .cosigningFailed(let origin, _): cosigningFailed(origin, now)
         case .documentFetched(let digest): documentFetched(digest, now)
-        case .documentFailed(let digest, let failure): documentFailed(digest, failure, now)
+        case .documentFailed(let digest, let failure, let peer): documentFailed(digest, failure, from: peer, now)
         case .documentsMissing(let needs): documentsMissing(needs, now)
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }

@@ -14,8 +14,8 @@ enum Action {
     case disk(node: Int, life: Int, DiskOperation)
     case request(Request)
     case answer(Request, Result<RangeAnswer, FetchFailure>)
-    case document(node: Int, life: Int, from: Int, HashValue)
-    case documentAnswer(node: Int, life: Int, HashValue, [UInt8]?)
+    case document(node: Int, life: Int, from: Int, PeerID, HashValue)
+    case documentAnswer(node: Int, life: Int, PeerID, HashValue, [UInt8]?)
 }
 
 /// A request for a range on its way.
@@ -32,7 +32,8 @@ enum DiskOperation {
     case ingest(RequestID, origin: Int, RangeAnswer, head: [UInt8])
     case cosign(origin: Int, checkpoint: [UInt8])
     case persistHead(origin: Int, [UInt8])
-    case persistSignatures(origin: Int, checkpoint: [UInt8], [NoteSignature])
+    /// The lines wait at the node, where later ones join them.
+    case persistSignatures(origin: Int, checkpoint: [UInt8])
     case contradiction(origin: Int)
     case publish([[UInt8]])
     case document(HashValue, [UInt8])

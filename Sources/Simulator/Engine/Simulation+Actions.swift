@@ -25,11 +25,11 @@ extension Simulation {
             case .success(let answer): feed(request.asker, .rangeFetched(request.wanted.request, answer))
             case .failure(let failure): feed(request.asker, .rangeFailed(request.wanted.request, failure))
             }
-        case .document(let node, let life, let server, let digest):
+        case .document(let node, let life, let server, let peer, let digest):
             let bytes = serveDocument(digest, to: node, from: server)
-            queue.plan(.documentAnswer(node: node, life: life, digest, bytes), at: now + delay())
-        case .documentAnswer(let node, let life, let digest, let bytes):
-            if nodes[node].life == life { documentCame(digest, bytes, to: node) }
+            queue.plan(.documentAnswer(node: node, life: life, peer, digest, bytes), at: now + delay())
+        case .documentAnswer(let node, let life, let peer, let digest, let bytes):
+            if nodes[node].life == life { documentCame(digest, bytes, from: peer, to: node) }
         }
     }
 
@@ -54,6 +54,7 @@ extension Simulation {
     private func startNode(_ node: Int) {
         guard !nodes[node].isUp else { return }
         nodes[node].life += 1
+        nodes[node].signatures = []
         nodes[node].diskFree = now
         nodes[node].isPublishing = false
         nodes[node].sessions = []
@@ -81,6 +82,7 @@ extension Simulation {
         statistics.crashes += 1
         nodes[node].replication = nil
         nodes[node].life += 1
+        nodes[node].signatures = []
         nodes[node].timers = []
         for index in nodes[node].sessions where sessions[index].isOpen(at: node) {
             let isFirst = sessions[index].first == node
@@ -155,11 +157,11 @@ extension Simulation {
         return nodes[server].misbehaviour == .servesOtherDocuments ? bytes + [0] : bytes
     }
 
-    private func documentCame(_ digest: HashValue, _ bytes: [UInt8]?, to node: Int) {
-        guard let bytes else { return feed(node, .documentFailed(digest, .notFound)) }
+    private func documentCame(_ digest: HashValue, _ bytes: [UInt8]?, from peer: PeerID, to node: Int) {
+        guard let bytes else { return feed(node, .documentFailed(digest, .notFound, from: peer)) }
         guard HashValue.sha256(bytes) == digest || options.shellBug == .takesAnyDocument else {
             let rejection = Rejection(.wrongDocument, "a document's bytes do not have its digest")
-            return feed(node, .documentFailed(digest, .rejected(rejection)))
+            return feed(node, .documentFailed(digest, .rejected(rejection), from: peer))
         }
         plan(.document(digest, bytes), on: node)
     }

@@ -17,7 +17,13 @@ extension Simulation {
             }
             checkGenuine(note, on: node)
             nodes[node].logs[origin].keepHead(note, quorum: alliance.membership.quorum)
-        case .persistSignatures(let origin, let checkpoint, let lines):
+        case .persistSignatures(let origin, let checkpoint):
+            guard
+                let waiting = nodes[node].signatures.firstIndex(where: {
+                    $0.origin == origin && $0.checkpoint == checkpoint
+                })
+            else { return }
+            let lines = nodes[node].signatures.remove(at: waiting).lines
             nodes[node].logs[origin].keep(lines, checkpoint: checkpoint, quorum: alliance.membership.quorum)
         case .contradiction(let origin):
             nodes[node].logs[origin].isContradicted = true
@@ -27,6 +33,18 @@ extension Simulation {
             nodes[node].documents[digest] = bytes
             checkDocument(digest, on: node)
             report(node, .documentFetched(digest))
+        }
+    }
+
+    /// Signatures to be made durable: those of one checkpoint that wait together take one write.
+    func plan(_ lines: [NoteSignature], of origin: Int, _ checkpoint: [UInt8], on node: Int) {
+        if let waiting = nodes[node].signatures.firstIndex(where: {
+            $0.origin == origin && $0.checkpoint == checkpoint
+        }) {
+            nodes[node].signatures[waiting].lines += lines
+        } else {
+            nodes[node].signatures.append((origin, checkpoint, lines))
+            plan(.persistSignatures(origin: origin, checkpoint: checkpoint), on: node)
         }
     }
 

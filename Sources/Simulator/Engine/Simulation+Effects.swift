@@ -21,7 +21,7 @@ extension Simulation {
             guard let (index, isFirst) = session(of: node, peer) else { return }
             let server = other(index, isFirst: isFirst)
             if random.happens(faults.silentRequests) { return }
-            queue.plan(.document(node: node, life: nodes[node].life, from: server, digest), at: now + delay())
+            queue.plan(.document(node: node, life: nodes[node].life, from: server, peer, digest), at: now + delay())
         case .ingest(let request, let origin, _, let answer, let head):
             plan(.ingest(request, origin: originIndex(origin), answer, head: head), on: node)
         case .checkOldHead(let request, let origin, let size, let root):
@@ -32,7 +32,7 @@ extension Simulation {
         case .persistHead(let origin, let note): plan(.persistHead(origin: originIndex(origin), note), on: node)
         case .persistSignatures(let origin, let checkpoint, let lines):
             checkGenuine(lines, on: node)
-            plan(.persistSignatures(origin: originIndex(origin), checkpoint: checkpoint, lines), on: node)
+            plan(lines, of: originIndex(origin), checkpoint, on: node)
         case .recordContradiction(let origin, _, _): plan(.contradiction(origin: originIndex(origin)), on: node)
         case .setTimer(let timer, let moment): setTimer(timer, moment, on: node)
         case .cancelTimer(let timer): nodes[node].timers.removeAll { $0.id == timer }

@@ -20,7 +20,7 @@ extension Event {
         case .cosigned(let origin, let size, _, _): "cosigned \(origin) \(size)"
         case .cosigningFailed(let origin, let size): "not cosigned \(origin) \(size)"
         case .documentFetched(let digest): "document \(digest.hex.prefix(8))"
-        case .documentFailed(let digest, let failure): "no document \(digest.hex.prefix(8)) \(failure)"
+        case .documentFailed(let digest, let failure, _): "no document \(digest.hex.prefix(8)) \(failure)"
         case .documentsMissing(let needs): "missing \(needs.count)"
         case .served(let id): "served \(id)"
         case .freshnessWanted(let origin): "freshness \(origin)"

@@ -36,6 +36,8 @@ struct SimulatedNode {
     var life = 0
     /// When the disk has done all that it was given.
     var diskFree: Int64 = 0
+    /// Signatures that wait for the disk.
+    var signatures: [(origin: Int, checkpoint: [UInt8], lines: [NoteSignature])] = []
     var isPublishing = false
     var timers: [(id: TimerID, at: Int64, number: UInt64)] = []
     var timerNumber: UInt64 = 0
