@@ -8,10 +8,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case noExchange = "no-exchange"
     /// Others' cosignatures are not passed on.
     case noSignatureRelay = "no-signature-relay"
-    /// A smaller head is taken for an old one without looking whether it is of our tree.
-    case uncheckedOldHeads = "unchecked-old-heads"
-    /// What is remembered of old heads has no limit.
-    case unboundedOldHeads = "unbounded-old-heads"
     /// Contradictory heads are refused, and not remembered.
     case forgetsContradictions = "forgets-contradictions"
     /// Cosignatures that others pass on are not verified.
@@ -42,8 +38,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         switch self {
         case .noExchange: "the periodic exchange of heads never takes place"
         case .noSignatureRelay: "others' cosignatures are not passed on"
-        case .uncheckedOldHeads: "a smaller head is not compared with our tree"
-        case .unboundedOldHeads: "what is remembered of old heads has no limit"
         case .forgetsContradictions: "contradictory heads are refused, and not remembered"
         case .unverifiedCosignatures: "cosignatures that others pass on are not verified"
         case .uncheckedRanges: "entries are stored though nothing ties them to the head"

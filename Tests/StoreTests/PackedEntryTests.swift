@@ -74,7 +74,7 @@ struct PackedEntryTests {
         }
     }
 
-    /// Puts the table of entries back to what the first version had.
+    /// Puts the tables back to what the first version had.
     private static func downgrade(_ store: Store) async throws {
         try await store.pool.write { db in
             var entries: [(id: Int64, bytes: [UInt8])] = []
@@ -86,7 +86,8 @@ struct PackedEntryTests {
                 sql: """
                     DROP TABLE entry;
                     CREATE TABLE entry(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-                    DELETE FROM grdb_migrations WHERE identifier LIKE '2:%';
+                    DROP INDEX missing_document;
+                    DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1%';
                     """)
             for entry in entries {
                 try db.execute(

@@ -118,9 +118,6 @@ extension Replication {
             isBehind(peer, log, head.size, isExchange: isExchange)
             return
         }
-        #if DEBUG
-        if PlantedBug.uncheckedOldHeads.isPlanted { return isBehind(peer, log, head.size, isExchange: isExchange) }
-        #endif
         let running = logs[log].oldHeads.filter { $0.isConsistent == nil }.count
         guard running < settings.oldHeadChecksPerLog else { return }
         let request = newRequest()
@@ -130,9 +127,6 @@ extension Replication {
     }
 
     private mutating func limitOldHeads(_ log: Int) {
-        #if DEBUG
-        if PlantedBug.unboundedOldHeads.isPlanted { return }
-        #endif
         guard logs[log].oldHeads.count > settings.oldHeadsPerLog,
             let oldest = logs[log].oldHeads.firstIndex(where: { $0.isConsistent != nil })
         else { return }

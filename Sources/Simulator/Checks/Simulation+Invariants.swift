@@ -131,6 +131,11 @@ extension Simulation {
             violate("node \(node) blames honest node \(blamed): \(rejection)")
         }
         guard let origin = rejection.origin.flatMap({ origins.firstIndex(of: $0) }) else { return }
+        let contradicts: [Rejection.Reason] = [.contradictoryHead, .inconsistentHead]
+        let status = nodes[node].replication?.status(ofLog: origins[origin])
+        if contradicts.contains(rejection.reason), let status, !status.isContradicted {
+            violate("node \(node) refuses a contradictory head of log \(origin) and keeps no evidence")
+        }
         if nodes[blamed].isHonest && nodes[origin].isHonest {
             violate("node \(node) finds fault with honest log \(origin): \(rejection)")
         }
