@@ -20,13 +20,13 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent.parent / "system"))
 
 import alliance as sample  # noqa: E402
 import logs as made_of  # noqa: E402
 import wire  # noqa: E402
-from nodes import resident, spread, verification_rate  # noqa: E402
+from measures import resident, spread, verification_rate  # noqa: E402
 from stranger import Stranger  # noqa: E402
 
 HUB, FRESH = "pk", "sv"

@@ -19,11 +19,11 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent.parent / "system"))
 
 import alliance as sample  # noqa: E402
-from nodes import resident, spread, verification_rate, wait_for_size  # noqa: E402
+from measures import resident, spread, verification_rate, wait_for_size  # noqa: E402
 
 CHUNK = 10_000
 REGISTER = "vasp-licences"
