@@ -69,13 +69,11 @@ public struct JWS: Sendable {
         }
     }
 
-    /// The next point, sought sixteen bytes at a time: a payload is long.
+    /// The next point, sought eight bytes at a time: a payload is long.
     private static func point(in buffer: UnsafeRawBufferPointer, from start: Int) -> Int? {
         var position = start
-        while position + 16 <= buffer.count {
-            let block = buffer.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
-            if any(block .== UInt8(ascii: ".")) { break }
-            position += 16
+        while position + 8 <= buffer.count, !EightBytes(buffer, at: position).contain(UInt8(ascii: ".")) {
+            position += 8
         }
         while position < buffer.count, buffer[position] != UInt8(ascii: ".") { position += 1 }
         return position < buffer.count ? position : nil
