@@ -45,10 +45,6 @@ public final class Store: Sendable {
             pool = try DatabasePool(path: path, configuration: Self.configuration(onStatement))
             try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
-                try db.execute(sql: "PRAGMA cache_size = -32768")
-                // 64 MB of 16 kB pages. In a log of a million entries a batch changes some 50 MB of pages all over its
-                // indexes, which are then written into the file once for several batches.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4096")
                 let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
                 let journal = try String.fetchOne(db, sql: "PRAGMA journal_mode")
                 guard synchronous == 2, journal == "wal" else {

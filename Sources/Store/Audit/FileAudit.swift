@@ -62,7 +62,7 @@ struct FileAudit {
                 WHERE NOT EXISTS (SELECT 1 FROM main.document m WHERE m.digest = n.digest)
                 """)
         for row in missing {
-            addRow(.derivedMissing, row, expected: "\row.int(1) bytes", found: "nothing")
+            addRow(.derivedMissing, row, expected: "\(row.int(1)) bytes", found: "nothing")
         }
         let rows = try GRDB.Row.fetchCursor(
             db,
