@@ -1,5 +1,5 @@
 import Alliance
-import Dispatch
+import Store
 import TransparencyLog
 
 extension Plan {
@@ -84,11 +84,10 @@ extension Plan {
         _ lines: ArraySlice<ArraySlice<UInt8>>, header: Header, file: String
     ) throws(SetupError) -> [Step] {
         let count = (lines.count + linesAtOnce - 1) / linesAtOnce
-        let pieces = Mutexed<[Int: Result<[Step], SetupError>]>([:])
-        DispatchQueue.concurrentPerform(iterations: count) { number in
+        let pieces = concurrentMap(count) { number in
             let start = lines.startIndex + number * linesAtOnce
             let piece = lines[start..<min(start + linesAtOnce, lines.endIndex)]
-            let steps = Result { () throws(SetupError) in
+            return Result { () throws(SetupError) in
                 var steps: [Step] = []
                 steps.reserveCapacity(piece.count)
                 for (position, line) in zip(piece.indices, piece) {
@@ -96,11 +95,10 @@ extension Plan {
                 }
                 return steps
             }
-            pieces.withLock { $0[number] = steps }
         }
         var steps: [Step] = []
         steps.reserveCapacity(lines.count)
-        for number in 0..<count { steps += try pieces.withLock { $0[number] }?.get() ?? [] }
+        for piece in pieces { steps += try piece.get() }
         return steps
     }
 

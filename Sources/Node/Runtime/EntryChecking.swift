@@ -1,5 +1,4 @@
 import Alliance
-import Dispatch
 import Foundation
 import Replication
 import Store
@@ -47,13 +46,10 @@ enum EntryChecking {
         guard entries.count >= parallelFrom else { return entries.map { NewEntry($0, keys: keys) } }
         let parts = ProcessInfo.processInfo.activeProcessorCount * 4
         let size = max(1, (entries.count + parts - 1) / parts)
-        let found = Mutexed<[Int: [NewEntry]]>([:])
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
+        return concurrentMap(parts) { part in
             let range = min(part * size, entries.count)..<min((part + 1) * size, entries.count)
-            let checked = entries[range].map { NewEntry($0, keys: keys) }
-            found.withLock { $0[part] = checked }
-        }
-        return found.withLock { found in (0..<parts).flatMap { found[$0] ?? [] } }
+            return entries[range].map { NewEntry($0, keys: keys) }
+        }.flatMap(\.self)
     }
 
     /// Rosters are few; an entry that may be one is found without reading the others.

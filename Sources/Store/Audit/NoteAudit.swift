@@ -1,8 +1,6 @@
 import Alliance
-import Dispatch
 import Foundation
 import GRDB
-import Synchronization
 import TransparencyLog
 
 /// Verifies every signed note that is kept of one log: its head, its checkpoints with their cosignatures, the first
@@ -189,16 +187,12 @@ struct NoteAudit {
         let key = log.member.log
         let replicas = replicas.compactMap(\.replica)
         let needed = charter.quorum
-        let results = Mutex<[Int: NoteCheck.Quorum]>([:])
-        DispatchQueue.concurrentPerform(iterations: notes.count) { position in
-            let result = NoteCheck.quorum(notes[position].note, log: key, replicas: replicas, needed: needed)
-            results.withLock { $0[position] = result }
+        let results = concurrentMap(notes.count) { position in
+            NoteCheck.quorum(notes[position].note, log: key, replicas: replicas, needed: needed)
         }
-        let found = results.withLock { $0 }
-        for (position, item) in notes.enumerated() {
-            let result = found[position]
-            signatureCount += result?.signatures ?? 0
-            if let checkpoint = result?.checkpoint, checkpoint.size == UInt64(bitPattern: item.size) {
+        for (item, result) in zip(notes, results) {
+            signatureCount += result.signatures
+            if let checkpoint = result.checkpoint, checkpoint.size == UInt64(bitPattern: item.size) {
                 try sign(checkpoint)
             } else {
                 add(.firstQuorumInvalid, "first_quorum", "\(log.id),\(item.size)", found: AuditText.hex(item.note))

@@ -165,6 +165,7 @@ func mode(of path: String) throws -> Int {
         [2, 64, 65],
     ]
 
+    /// Most of these would take more memory than any machine has: what is refused was not computed first.
     @Test(arguments: Self.hostile)
     func hostileParametersAreRefusedAtOnce(values: [Int]) async throws {
         try await withFolder { folder in
@@ -172,9 +173,7 @@ func mode(of path: String) throws -> Int {
             let path = "\(folder)/hostile.key"
             let pem = PEMDocument(type: "ENCRYPTED PRIVATE KEY", derBytes: der).pemString
             try PrivateFile.write(Array(pem.utf8), to: path, mode: 0o600, overwrite: false)
-            let begin = ContinuousClock.now
             expect(.costTooHigh) { try KeyFile.open(path, kind: .log, passphrase: self.passphrase) }
-            #expect(ContinuousClock.now - begin < .seconds(1))
         }
     }
 
