@@ -80,8 +80,13 @@ def test_plan():
     validator("plan-header").validate(header)
     validator("plan-step").validate({"kind": "attestation", "payload": "e30"})
     validator("plan-step").validate({"entry": "a.b.c"})
+    roster = header | {"roots": {"threshold": 1, "keys": [{"name": "root-1", "key": "A" * 43}], "previous": "e30"}}
+    validator("plan-header").validate(roster)
+    validator("plan-step").validate({"kind": "roster", "payload": "e30"})
     with pytest.raises(jsonschema.ValidationError):
-        validator("plan-step").validate({"kind": "roster", "payload": "e30"})
+        validator("plan-header").validate(roster | {"roots": {"threshold": 0, "keys": [], "previous": "e30"}})
+    with pytest.raises(jsonschema.ValidationError):
+        validator("plan-step").validate({"kind": "state", "payload": "e30"})
 
 
 @pytest.mark.parametrize(

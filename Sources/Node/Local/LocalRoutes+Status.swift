@@ -116,9 +116,18 @@ extension LocalRoutes {
             "member": Self.member(identity.member), "alliance": .string(identity.charter.alliance.hex),
             "now": Self.time(Clock.seconds), "logSize": .integer(Int64(state.size)),
         ]
-        if let roster = state.roster?.roster {
+        object["roots"] = [
+            "threshold": .integer(Int64(identity.member.rootThreshold)),
+            "keys": .array(
+                identity.member.rootKeys.map {
+                    ["name": .string($0.name), "key": .string(Base64.encodeURL($0.key.bytes))]
+                }),
+        ]
+        if let index = state.roster?.index, let roster = state.roster?.roster {
+            let entry = try await store.entries(of: identity.origin, in: index..<index + 1).first ?? []
             object["roster"] = [
-                "ordinal": .integer(Int64(roster.ordinal)),
+                "ordinal": .integer(Int64(roster.ordinal)), "index": .integer(Int64(index)),
+                "statement": .string(Base64.encodeURL(entry)),
                 "officers": .array(
                     roster.officers.map { officer in
                         [

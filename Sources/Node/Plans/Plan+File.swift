@@ -16,6 +16,7 @@ extension Plan {
         let twoOfficers: Bool
         let summary: [String]
         let documents: [PlanDocument]
+        let roots: PlanRoots?
         let steps: Int
 
         init(parsing bytes: [UInt8], file: String) throws(SetupError) {
@@ -55,7 +56,25 @@ extension Plan {
                 return PlanDocument(digest: digest, size: size, name: name, path: path, bytes: bytes)
             }
             steps = Int(try reader.integer("steps", in: 1...Int64(Plan.stepLimit)))
+            roots = try Self.roots(&reader, file: file)
+            guard roots == nil || steps == 1 else {
+                throw reader.error("steps", "a plan of a new roster has one step")
+            }
             try reader.finish()
+        }
+
+        private static func roots(_ reader: inout StrictObject, file: String) throws(SetupError) -> PlanRoots? {
+            guard let value = reader.optional("roots") else { return nil }
+            var roots = try StrictObject(value, file: file, path: "roots")
+            let keys = try roots.objects("keys", most: 16, least: 1) { (one: inout StrictObject) throws(SetupError) in
+                OfficerKey(name: try one.string("name", most: 64), key: try one.bytes("key", most: 64))
+            }
+            let threshold = Int(try roots.integer("threshold", in: 1...Int64(keys.count)))
+            let previous = try roots.bytes("previous", most: Statement.byteLimit * 4 / 3 + 4)
+            try roots.finish()
+            let read = PlanRoots(threshold: threshold, keys: keys, previous: previous)
+            guard read.roster != nil else { throw roots.error("previous", "is no roster") }
+            return read
         }
     }
 
@@ -105,7 +124,7 @@ extension Plan {
     private static func step(
         _ line: ArraySlice<UInt8>, header: Header, place: @autoclosure () -> String
     ) throws(SetupError) -> Step {
-        if let entry = plainEntry(line), let statement = try? Statement(parsing: entry),
+        if header.roots == nil, let entry = plainEntry(line), let statement = try? Statement(parsing: entry),
             isOfPlan(statement, header)
         {
             return .entry(SignedStep(statement))
@@ -143,14 +162,17 @@ extension Plan {
                 guard isOfPlan(statement, header) else {
                     throw AllianceError(.otherAlliance, "is of another member or alliance than the plan")
                 }
+                guard header.roots == nil || statement.kind == .roster else {
+                    throw AllianceError(.notPermitted, "is no roster, though the plan says that it is of one")
+                }
                 return .entry(SignedStep(statement))
             } catch {
                 throw reader.error("entry", "\(error)")
             }
         }
         let word = try reader.string("kind", most: 32)
-        guard let kind = StatementKind(rawValue: word), kind != .roster else {
-            throw reader.error("kind", "\"\(word)\" is no kind that a plan may have")
+        guard let kind = StatementKind(rawValue: word), (kind == .roster) == (header.roots != nil) else {
+            throw reader.error("kind", "\"\(word)\" is no kind that this plan may have")
         }
         let payload = try reader.bytes("payload", most: Statement.byteLimit)
         let value = try? JSONValue.parse(payload)
@@ -176,6 +198,7 @@ extension Plan {
         header["summary"] = .array(summary.map { .string($0) })
         header["documents"] = .array(documents.map(Self.json))
         header["steps"] = .integer(Int64(steps.count))
+        header["roots"] = roots.map(Self.json)
         var output = JSONValue.object(header).encoded() + [0x0A]
         for step in steps {
             switch step {
@@ -183,14 +206,21 @@ extension Plan {
                 output += "{\"kind\":\"\(draft.kind.rawValue)\",\"payload\":\"".utf8
                 draft.payload.withUnsafeBytes { Base64.appendURL($0, to: &output) }
             case .entry(let signed):
-                // A compact JWS holds nothing that JSON escapes.
                 output += Self.entryOpening
-                output += signed.bytes
+                output += signed.escaped
             }
             output += Self.entryEnd
             output.append(0x0A)
         }
         return output
+    }
+
+    private static func json(_ roots: PlanRoots) -> JSONValue {
+        [
+            "threshold": .integer(Int64(roots.threshold)),
+            "keys": .array(roots.keys.map { ["name": .string($0.name), "key": .string(Base64.encodeURL($0.key))] }),
+            "previous": .string(Base64.encodeURL(roots.previous)),
+        ]
     }
 
     private static func json(_ document: PlanDocument) -> JSONValue {

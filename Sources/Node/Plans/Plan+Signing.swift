@@ -17,7 +17,11 @@ extension Plan {
         var signed: [String] = []
         var approved: [String] = []
         for case .entry(let step) in steps {
-            if step.kind == .approval {
+            if step.kind == .roster, let statement = try? Statement(parsing: step.bytes) {
+                for signature in statement.signatures where !signed.contains(signature.keyName) {
+                    signed.append(signature.keyName)
+                }
+            } else if step.kind == .approval {
                 if !approved.contains(step.signer) { approved.append(step.signer) }
             } else if !signed.contains(step.signer) {
                 signed.append(step.signer)
@@ -34,6 +38,7 @@ extension Plan {
     /// - Throws: ``SetupError`` where the roster that the plan was made under has no such officer.
     public mutating func sign(by signer: Signer, now: Int64) throws -> Signature {
         guard signer.member == member else { throw SetupError(.mismatch, "\(signer)", "is of another member") }
+        if let roots { return try sign(by: signer, roots) }
         guard let officer = officers.first(where: { $0.name == signer.keyName }) else {
             let names = officers.map(\.name).joined(separator: ", ")
             throw SetupError(
@@ -54,6 +59,35 @@ extension Plan {
             count += 1
         }
         return .signed(count)
+    }
+
+    /// Adds a root key's signature to a plan of a new roster.
+    private mutating func sign(by signer: Signer, _ roots: PlanRoots) throws -> Signature {
+        guard let root = roots.keys.first(where: { $0.name == signer.keyName }) else {
+            let names = roots.keys.map(\.name).joined(separator: ", ")
+            throw SetupError(
+                .mismatch, "key \(signer.keyName)",
+                "a roster is signed by root keys, and \(title)'s charter entry has: \(names)")
+        }
+        guard root.key == signer.publicKey else {
+            throw SetupError(.mismatch, "key \(signer.keyName)", "the charter lists another root key under this name")
+        }
+        guard rosterDiff != nil else {
+            throw SetupError(.malformed, "plan", "its roster does not follow the roster that it says to change")
+        }
+        let names = signers().signed
+        if names.contains(signer.keyName) || isSigned && missingRootSignatures == 0 { return .already }
+        let bytes: [UInt8]
+        switch steps[0] {
+        case .draft(let draft) where roots.threshold == 1: bytes = try draft.signed(by: signer)
+        case .draft(let draft):
+            bytes = try JWS.general(type: draft.kind.type, payload: draft.payload, adding: signer, to: nil)
+        case .entry(let signed):
+            let payload = try JWS(parsing: signed.bytes).payload
+            bytes = try JWS.general(type: signed.kind.type, payload: payload, adding: signer, to: signed.bytes)
+        }
+        steps = [.entry(SignedStep(try Statement(parsing: bytes)))]
+        return .signed(1)
     }
 
     private mutating func approve(by signer: Signer, now: Int64) throws -> Signature {

@@ -11,6 +11,9 @@ public import TransparencyLog
 ///     {"kind":"attestation","payload":"<base64url>"}      before it is signed, or
 ///     {"entry":"<compact JWS>"}                           once it is
 ///
+/// A plan of a new roster has that one step, which root keys sign, and in its header `roots`: how many have to, their
+/// names and keys, and the roster that this one changes. With several, the entry is a JWS in general JSON form.
+///
 /// Approvals by a second officer are entries like the others; each stands behind the (at most 1,000) statements that it
 /// approves, so that a large plan can be cut behind it.
 public struct Plan: Sendable, Hashable {
@@ -35,6 +38,8 @@ public struct Plan: Sendable, Hashable {
     /// What the plan says of itself; nobody checked it against the steps.
     public let summary: [String]
     public var documents: [PlanDocument]
+    /// Of a plan of a new roster: who signs it.
+    public let roots: PlanRoots?
     public internal(set) var steps: [Step]
 
     /// The name and public key of an officer.
@@ -68,6 +73,9 @@ public struct Plan: Sendable, Hashable {
             kind = statement.kind
             signer = statement.signer.keyName
         }
+
+        /// The bytes as they stand inside a JSON text: a compact JWS holds nothing that JSON escapes.
+        var escaped: [UInt8] { Plan.escaped(bytes) }
     }
 
     /// Steps of one plan.
@@ -97,7 +105,39 @@ public struct Plan: Sendable, Hashable {
         }
         self.summary = summary
         self.documents = documents
+        roots = nil
         steps = drafts.map { .draft($0) }
+    }
+
+    /// A plan of a new roster: the successor of the one that the context names.
+    ///
+    /// - Throws: ``SetupError``: `mismatch` where the node told of no roster to change; `limit` for one that is too long.
+    public init(context: PlanContext, roster: Roster, made: Int64) throws(SetupError) {
+        guard let roots = context.roots, let old = roots.roster else {
+            throw SetupError(.mismatch, "roster", "the node did not say which roster is to be changed")
+        }
+        var next = roster
+        next.succeed(old.digest)
+        let draft = DraftContext(member: context.member, alliance: context.alliance, issuedAt: made).roster(next)
+        // Base64url of the payload, and a header and signature for each root key that has to sign.
+        guard draft.payload.count * 4 / 3 + 400 * roots.threshold < Statement.byteLimit else {
+            throw SetupError(
+                .limit, "roster", "is too long for an entry (\(draft.payload.count) bytes); take out what is not needed"
+            )
+        }
+        alliance = context.alliance
+        member = context.member
+        title = context.title
+        zone = context.zone
+        register = nil
+        self.made = made
+        base = context.logSize
+        officers = context.officers
+        twoOfficers = false
+        summary = RosterDiff(from: old.roster, to: next).changes.map(\.text)
+        documents = []
+        self.roots = roots
+        steps = [.draft(draft)]
     }
 
     init(header: Header, steps: [Step]) {
@@ -112,6 +152,7 @@ public struct Plan: Sendable, Hashable {
         twoOfficers = header.twoOfficers
         summary = header.summary
         documents = header.documents
+        roots = header.roots
         self.steps = steps
     }
 
@@ -139,6 +180,37 @@ public struct Plan: Sendable, Hashable {
     /// Whether every step is signed.
     public var isSigned: Bool { !steps.isEmpty && steps.allSatisfy { if case .entry = $0 { true } else { false } } }
 
+    /// Signatures of root keys that a plan of a new roster still lacks; 0 for other plans.
+    public var missingRootSignatures: Int {
+        guard let roots else { return 0 }
+        let known = Set(roots.keys.map(\.name))
+        return max(0, roots.threshold - Set(signers().signed).intersection(known).count)
+    }
+
+    /// What a plan of a new roster changes, read from the bytes that are signed; nil for other plans.
+    public var rosterDiff: RosterDiff? {
+        guard let old = roots?.roster, let new = roster, new.previous == old.digest else { return nil }
+        return RosterDiff(from: old.roster, to: new)
+    }
+
+    /// The roster that the plan is of, read from the bytes that are signed.
+    public var roster: Roster? {
+        switch steps.first {
+        case .draft(let draft)? where draft.kind == .roster:
+            return try? Statement.roster(inPayload: draft.payload).roster
+        case .entry(let signed)? where signed.kind == .roster:
+            guard case .roster(let roster)? = (try? Statement(parsing: signed.bytes))?.body else { return nil }
+            return roster
+        default: return nil
+        }
+    }
+
+    /// An entry's bytes as they stand inside a JSON text.
+    static func escaped(_ entry: [UInt8]) -> [UInt8] {
+        guard entry.first == UInt8(ascii: "{") else { return entry }
+        return Array(JSONValue.string(String(decoding: entry, as: UTF8.self)).encoded().dropFirst().dropLast())
+    }
+
     /// The entries of a signed plan, in their order.
     public var entries: [[UInt8]] {
         signedSteps.map(\.bytes)
@@ -147,6 +219,30 @@ public struct Plan: Sendable, Hashable {
     /// The signed steps, in their order.
     var signedSteps: [SignedStep] {
         steps.compactMap { step in if case .entry(let signed) = step { signed } else { nil } }
+    }
+}
+
+/// What a plan of a new roster says besides: whose signatures it takes, and what it changes.
+public struct PlanRoots: Sendable, Hashable {
+    /// How many of the keys have to sign.
+    public let threshold: Int
+    /// The member's root keys, as its charter entry lists them.
+    public let keys: [Plan.OfficerKey]
+    /// The entry with the roster that is changed.
+    public let previous: [UInt8]
+
+    public init(threshold: Int, keys: [Plan.OfficerKey], previous: [UInt8]) {
+        self.threshold = threshold
+        self.keys = keys
+        self.previous = previous
+    }
+
+    /// The roster that is changed, and the digest that its successor names; nil where the entry is no roster.
+    public var roster: (roster: Roster, digest: HashValue)? {
+        guard let statement = try? Statement(parsing: previous), case .roster(let roster) = statement.body else {
+            return nil
+        }
+        return (roster, HashValue.sha256(statement.payload))
     }
 }
 
@@ -184,10 +280,12 @@ public struct PlanContext: Sendable, Hashable {
     public var officers: [Plan.OfficerKey]
     /// Registers (or `@documents`) that need two officers.
     public var twoOfficers: [String]
+    /// For a plan of a new roster.
+    public var roots: PlanRoots?
 
     public init(
         alliance: HashValue, member: String, title: String, zone: String, logSize: UInt64,
-        officers: [Plan.OfficerKey], twoOfficers: [String]
+        officers: [Plan.OfficerKey], twoOfficers: [String], roots: PlanRoots? = nil
     ) {
         self.alliance = alliance
         self.member = member
@@ -196,5 +294,6 @@ public struct PlanContext: Sendable, Hashable {
         self.logSize = logSize
         self.officers = officers
         self.twoOfficers = twoOfficers
+        self.roots = roots
     }
 }

@@ -71,7 +71,8 @@ public struct PlanDescription: Sendable, Hashable {
             return line("endorsement", value["register"]?.string, value["key"]?.string ?? "")
         case .declaration:
             return line("declaration", value["register"]?.string, "\(value["rows"]?.integer ?? 0) rows, complete")
-        case .approval, .roster: return nil
+        case .roster: return line("roster", nil, "of ordinal \(value["ordinal"]?.integer ?? 0)")
+        case .approval: return nil
         }
     }
 

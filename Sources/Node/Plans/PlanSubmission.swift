@@ -76,9 +76,8 @@ public struct PlanSubmission: Sendable {
         body.reserveCapacity(batch.reduce(64) { $0 + $1.count + 3 })
         for (position, entry) in batch.enumerated() {
             if position > 0 { body.append(UInt8(ascii: ",")) }
-            // A compact JWS holds nothing that JSON escapes.
             body.append(UInt8(ascii: "\""))
-            body += entry
+            body += Plan.escaped(entry)
             body.append(UInt8(ascii: "\""))
         }
         body += "]}".utf8
@@ -107,6 +106,13 @@ public struct PlanSubmission: Sendable {
                 .mismatch, "plan", "nobody has signed it; an officer does that with: entente sign PLAN --key NAME")
         }
         let names = plan.signers()
+        guard plan.missingRootSignatures == 0 else {
+            let left = plan.roots?.keys.map(\.name).filter { !names.signed.contains($0) } ?? []
+            throw SetupError(
+                .mismatch, "plan",
+                "\(plan.missingRootSignatures) more root keys have to sign, of \(left.joined(separator: ", ")): "
+                    + "entente sign PLAN --key NAME")
+        }
         guard !plan.twoOfficers || !names.approved.isEmpty else {
             throw SetupError(
                 .mismatch, "plan",

@@ -43,9 +43,25 @@ struct SettingOptions: ParsableArguments {
     }
 }
 
-struct NodeCommand: AsyncParsableCommand {
+struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "node", abstract: "Run the node until it is told to stop (SIGTERM or Ctrl-C).",
+        commandName: "node", abstract: "Run the node; say which nodes the member has.",
+        discussion: """
+            Without a subcommand, entente node runs the node: entente node run --help says with which options.
+
+            Examples:
+              entente node --data /var/lib/entente
+              entente node add node2 --key node2.pub --sign-with root-1
+            """,
+        subcommands: [
+            NodeRunCommand.self, NodeListCommand.self, NodeAddCommand.self, NodeRemoveCommand.self,
+        ],
+        defaultSubcommand: NodeRunCommand.self)
+}
+
+struct NodeRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the node until it is told to stop (SIGTERM or Ctrl-C).",
         discussion: """
             Settings come from flags, then the environment (ENTENTE_LISTEN, ENTENTE_LOG_LEVEL, …), then config.json in the \
             node's folder, then defaults; entente config show prints each with its source. The log goes to standard error.

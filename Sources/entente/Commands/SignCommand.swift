@@ -5,11 +5,13 @@ import Node
 
 struct SignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sign", abstract: "Sign plans with an officer's key, or approve what another officer signed.",
+        commandName: "sign",
+        abstract: "Sign plans: statements with an officer's key (a second one approves), rosters with root keys.",
         discussion: """
             Shows what is signed, read from the very bytes that the log will hold. No node is needed: plans can be carried \
             to the machine where the key is. Where the roster asks for two officers, the second one signs the same plan, \
-            and that approves it.
+            and that approves it. A plan of a new roster (entente staff, entente node add) is signed by as many root keys \
+            as the charter asks for, one after the other, in any order.
 
             Examples:
               entente sign nov21.plan --key ayesha
@@ -36,8 +38,11 @@ struct SignCommand: AsyncParsableCommand {
         guard let member = plans.first?.plan.member, plans.allSatisfy({ $0.plan.member == member }) else {
             throw Failure("the plans are of different members; sign each member's by themselves")
         }
+        guard let kind = plans.first?.plan.signerKind, plans.allSatisfy({ $0.plan.signerKind == kind }) else {
+            throw Failure("some of the plans are of rosters, which root keys sign; sign those by themselves")
+        }
         let signer = try keys.folder.signer(
-            key, kind: .officer, member: member, passphrase: try keys.unlock(key))
+            key, kind: kind, member: member, passphrase: try keys.unlock(key))
         var results: [Plan.Signature] = []
         for position in plans.indices {
             do {
@@ -57,7 +62,7 @@ struct SignCommand: AsyncParsableCommand {
         if output.json {
             let values: [JSONValue] = zip(plans, results).map { plan, result in
                 let names = plan.plan.signers()
-                let isWaiting = plan.plan.twoOfficers && names.approved.isEmpty
+                let isWaiting = plan.plan.isWaiting
                 return [
                     "plan": .string(plan.path), "signed": .array(names.signed.map { .string($0) }),
                     "approved": .array(names.approved.map { .string($0) }), "changed": .bool(result != .already),
@@ -75,13 +80,20 @@ struct SignCommand: AsyncParsableCommand {
             case .already: Console.print("\(plan.path): \(key) had signed it before; nothing changed.")
             }
         }
-        let waiting = plans.filter { $0.plan.twoOfficers && $0.plan.signers().approved.isEmpty }.map(\.path)
+        let waiting = plans.filter { $0.plan.isWaiting }.map(\.path)
         let ready = plans.map(\.path).filter { !waiting.contains($0) }
         if !waiting.isEmpty {
-            Console.print("A second officer has to sign: entente sign \(waiting.joined(separator: " ")) --key NAME")
+            let who =
+                plans.contains { $0.plan.missingRootSignatures > 0 } ? "Another root key has" : "A second officer has"
+            Console.print("\(who) to sign: entente sign \(waiting.joined(separator: " ")) --key NAME")
         }
         for path in ready { Console.print("Next: entente submit \(path)") }
     }
+}
+
+extension Plan {
+    /// Whether somebody else still has to sign what was signed.
+    var isWaiting: Bool { missingRootSignatures > 0 || twoOfficers && signers().approved.isEmpty }
 }
 
 struct SubmitCommand: AsyncParsableCommand {

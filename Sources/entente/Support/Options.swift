@@ -84,7 +84,7 @@ struct KeyOptions: ParsableArguments {
 struct PublishingOptions: ParsableArguments {
     @Option(
         name: .customLong("sign-with"),
-        help: ArgumentHelp("The officer's key that signs, such as ayesha.", valueName: "name"))
+        help: ArgumentHelp("The key that signs, such as ayesha; for staff and nodes a root key.", valueName: "name"))
     var key: String?
 
     @Option(help: ArgumentHelp("Write a plan to this file instead of publishing.", valueName: "file"))

@@ -22,7 +22,14 @@ struct PlanMaker {
             logSize: UInt64(answer.number("logSize")),
             officers: roster.list("officers").map {
                 Plan.OfficerKey(name: $0.text("name"), key: Base64.decodeURL($0.text("key")) ?? [])
-            }, twoOfficers: roster.list("twoOfficers").compactMap(\.string))
+            }, twoOfficers: roster.list("twoOfficers").compactMap(\.string),
+            roots: answer["roots"].map { roots in
+                PlanRoots(
+                    threshold: Int(roots.number("threshold")),
+                    keys: roots.list("keys").map {
+                        Plan.OfficerKey(name: $0.text("name"), key: Base64.decodeURL($0.text("key")) ?? [])
+                    }, previous: Base64.decodeURL(roster.text("statement")) ?? [])
+            })
         now = answer.time("now") ?? MemberClock.now
         guard let register else {
             definition = nil
@@ -90,6 +97,11 @@ enum Publishing {
             return
         }
         guard let key = options.key else { return }
+        if let roots = plan.roots, roots.threshold > 1 {
+            throw Failure(
+                "\(roots.threshold) root keys of \(plan.title) have to sign: write a plan with --plan FILE, and have them "
+                    + "sign it one after the other")
+        }
         if plan.twoOfficers {
             throw Failure(
                 "\(plan.title) asks for two officers here: write a plan with --plan FILE, and have two of them sign it")
@@ -97,7 +109,7 @@ enum Publishing {
         var plan = plan
         if !output.json { Console.print(PlanText.lines(plan, all: false)) }
         let signer = try options.keyOptions.folder.signer(
-            key, kind: .officer, member: plan.member, passphrase: try options.keyOptions.unlock(key))
+            key, kind: plan.signerKind, member: plan.member, passphrase: try options.keyOptions.unlock(key))
         _ = try plan.sign(by: signer, now: MemberClock.now)
         try await submit(plan, anyway: false, output, node: node)
     }
@@ -139,12 +151,18 @@ enum Publishing {
     }
 }
 
+extension Plan {
+    /// The kind of key that signs it.
+    var signerKind: KeyKind { roots == nil ? .officer : .root }
+}
+
 /// What a plan says, for people: read from the bytes that are signed.
 enum PlanText {
     /// Names that are shown where a list is cut short.
     private static let shown = 6
 
     static func lines(_ plan: Plan, all: Bool) -> [String] {
+        if let roster = plan.roster { return lines(plan, roster) }
         let description = PlanDescription(plan)
         let time = MemberClock(zone: plan.zone).text(plan.made)
         let what = plan.register.map { $0.hasPrefix("@") ? "documents" : "register \($0)" } ?? "log"
@@ -159,6 +177,15 @@ enum PlanText {
         }
         result += table.lines(indent: 2)
         return result
+    }
+
+    /// A roster: what it changes, and, where it cannot be said what that is, all of it.
+    private static func lines(_ plan: Plan, _ roster: Roster) -> [String] {
+        let time = MemberClock(zone: plan.zone).text(plan.made)
+        let title = "roster \(roster.ordinal) of \(plan.title), planned \(time):"
+        guard let diff = plan.rosterDiff else { return [title] + RosterText.lines(roster) }
+        let changes = diff.changes.isEmpty ? ["changes nothing"] : diff.changes.map(\.text)
+        return [title] + changes.map { "  \($0)" } + roster.impasses.map { "  Beware: \($0)." }
     }
 
     private static func groups(_ lines: [PlanDescription.Line]) -> [(String, [PlanDescription.Line])] {

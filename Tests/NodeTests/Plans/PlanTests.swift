@@ -82,6 +82,74 @@ struct PlanTests {
         #expect(plan == before)
     }
 
+    // MARK: Rosters
+
+    private func rosterPlan(_ roots: [Signer], threshold: Int) throws -> Plan {
+        let drafts = DraftContext(member: member, alliance: alliance, issuedAt: now)
+        let key = try SigningKey(signer("ayesha").publicKey)
+        let officer = Officer(name: "ayesha", key: key, kinds: [.attestation], registers: nil)
+        var roster = Roster(
+            officers: [officer], nodes: [RosterNode(name: "node1", addresses: [], tlsKeys: [.sha256("n")])])
+        let context = PlanContext(
+            alliance: alliance, member: member, title: "Pakistan", zone: "Asia/Karachi", logSize: 7, officers: [],
+            twoOfficers: [],
+            roots: PlanRoots(
+                threshold: threshold, keys: roots.map { Plan.OfficerKey(name: $0.keyName, key: $0.publicKey) },
+                previous: try drafts.roster(roster).signed(by: roots[0])))
+        try roster.require(two: true, for: "warnings")
+        return try Plan(context: context, roster: roster, made: now)
+    }
+
+    @Test(arguments: [1, 2, 3])
+    func aRosterTakesAsManyRootKeysAsTheCharterSaysInAnyOrder(threshold: Int) throws {
+        let roots = (1...3).map { signer("root-\($0)") }
+        var plan = try rosterPlan(roots, threshold: threshold)
+        #expect(try Plan(parsing: plan.bytes, file: "x") == plan)
+        for (position, root) in roots.reversed().prefix(threshold).enumerated() {
+            #expect(plan.missingRootSignatures == threshold - position)
+            #expect(try plan.sign(by: root, now: now) == .signed(1))
+            #expect(try plan.sign(by: root, now: now) == .already)
+            plan = try Plan(parsing: plan.bytes, file: "x")
+        }
+        #expect(plan.missingRootSignatures == 0 && plan.isSigned)
+        // No more are added than the charter asks for.
+        #expect(try plan.sign(by: roots[0], now: now) == .already)
+        let statement = try Statement(parsing: plan.entries[0])
+        let keys = try Dictionary(uniqueKeysWithValues: roots.map { ($0.keyName, try SigningKey($0.publicKey)) })
+        #expect(statement.signatures.count == threshold)
+        for signature in statement.signatures {
+            let key = try #require(keys[signature.keyName])
+            #expect(signature.isValid(by: key))
+        }
+        #expect(plan.rosterDiff?.changes.map(\.name) == ["warnings"])
+    }
+
+    @Test func onlyRootKeysOfTheCharterSignARoster() throws {
+        let roots = [signer("root-1"), signer("root-2")]
+        var plan = try rosterPlan(roots, threshold: 2)
+        let stranger = Signer(member: "did:web:sv.alliance.example", keyName: "root-1", key: .init())
+        for other in [signer("ayesha"), signer("root-1"), stranger] {
+            #expect(throws: SetupError.self) { try plan.sign(by: other, now: now) }
+        }
+        #expect(!plan.isSigned)
+    }
+
+    @Test func aPlanOfARosterHoldsNothingElse() throws {
+        let officer = signer("ayesha")
+        let roots = [signer("root-1")]
+        let roster = try rosterPlan(roots, threshold: 1)
+        var other = try plan(drafts(1), officers: [officer])
+        _ = try other.sign(by: officer, now: now)
+        func lines(_ plan: Plan) -> [String] {
+            String(decoding: plan.bytes, as: UTF8.self).split(separator: "\n").map { "\($0)\n" }
+        }
+        for mixed in [lines(roster)[0] + lines(other)[1], lines(other)[0] + lines(roster)[1]] {
+            #expect(throws: SetupError.self) { try Plan(parsing: Array(mixed.utf8), file: "x") }
+        }
+        let two = lines(roster)[0].replacingOccurrences(of: "\"steps\":1", with: "\"steps\":2") + lines(roster)[1]
+        #expect(throws: SetupError.self) { try Plan(parsing: Array((two + lines(roster)[1]).utf8), file: "x") }
+    }
+
     @Test func onlyOfficersOfTheRosterSign() throws {
         let officer = signer("ayesha")
         var plan = try plan(drafts(1), officers: [officer])
