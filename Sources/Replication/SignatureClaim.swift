@@ -25,6 +25,15 @@ public struct SignatureClaim: Hashable, Sendable {
         return (try? note.verify([key])) != nil
     }
 
+    /// Verifies it unless it is remembered, and has it remembered: whoever stores it looks at it again.
+    func isTrue(rememberedBy memory: (any SignatureMemory)?) -> Bool {
+        guard let memory else { return isTrue }
+        if memory.isTrue(self) { return true }
+        guard isTrue else { return false }
+        memory.remember(self)
+        return true
+    }
+
     /// SHA-256 over the key, the text and the line: by what a claim is remembered.
     public var digest: HashValue {
         var writer = FieldWriter(reserving: 512)
@@ -40,11 +49,13 @@ public struct SignatureClaim: Hashable, Sendable {
 }
 
 /// Remembers claims that were found true, so that the shell can verify on all cores what ``Replication/Replication``
-/// is about to ask for. Only a memory of work done: without it, or with any part of it forgotten, all is decided
-/// alike.
+/// is about to ask for, and need not verify again what that has. Only a memory of work done: without it, or with any
+/// part of it forgotten, all is decided alike.
 public protocol SignatureMemory: Sendable {
     /// Whether this claim was verified, and is true.
     func isTrue(_ claim: SignatureClaim) -> Bool
+    /// Takes note of a claim that was verified, and is true.
+    func remember(_ claim: SignatureClaim)
 }
 
 extension Replication {

@@ -13,6 +13,7 @@ import TransparencyLog
             asked.withLock { $0.append(claim) }
             return false
         }
+        func remember(_ claim: SignatureClaim) {}
     }
 
     private static let names = (100..<300).map { "m\($0)" }

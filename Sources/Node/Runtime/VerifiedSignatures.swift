@@ -17,6 +17,8 @@ final class VerifiedSignatures: SignatureMemory {
         return generations.withLock { $0.young.contains(digest) || $0.old.contains(digest) }
     }
 
+    func remember(_ claim: SignatureClaim) { remember([claim.digest]) }
+
     /// Verifies claims on all cores, and remembers those that are true.
     @concurrent
     func verify(_ claims: [SignatureClaim]) async {

@@ -119,7 +119,7 @@ struct OfferedNote {
         guard let first = lines.first else { throw Rejection(.badSignature, origin: origin, "the log has not signed") }
         for line in lines {
             let claim = SignatureClaim(key: key, text: note.text, line: line)
-            guard memory?.isTrue(claim) ?? false || claim.isTrue else {
+            guard claim.isTrue(rememberedBy: memory) else {
                 throw Rejection(.badSignature, origin: origin, "the log's signature does not verify")
             }
         }
@@ -157,7 +157,7 @@ struct CosignatureCheck {
             }
             #endif
             let claim = SignatureClaim(key: key, text: text, line: line)
-            guard memory?.isTrue(claim) ?? false || claim.isTrue else {
+            guard claim.isTrue(rememberedBy: memory) else {
                 throw Rejection(.badSignature, origin: checkpoint.origin, "a member's cosignature does not verify")
             }
             _ = result.merge([ReplicaSignature(member: member.id, time: time, line: line)])

@@ -76,5 +76,9 @@ struct LogJobsTests {
         await memory.verify([good, log])
         await memory.verify([bad])
         #expect(memory.isTrue(good) && memory.isTrue(log) && !memory.isTrue(bad))
+        let other = SignatureClaim(key: key, text: text, line: try Self.line("sv", text, at: 8))
+        #expect(!memory.isTrue(other))
+        memory.remember(other)
+        #expect(memory.isTrue(other))
     }
 }
