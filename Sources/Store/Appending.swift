@@ -78,9 +78,9 @@ struct Appender {
         for (name, map, changes) in outcome.maps { try store(map: map, named: name, changes) }
         try storeRows(outcome, reader)
         for document in outcome.documents {
-            try db.execute(
-                sql: "INSERT INTO document(digest, size, held) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                arguments: [Data(document.digest.bytes), document.size, documents.holds(document.digest)])
+            try db.cachedStatement(
+                sql: "INSERT INTO document(digest, size, held) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            ).execute(arguments: [Data(document.digest.bytes), document.size, documents.holds(document.digest)])
         }
     }
 
@@ -96,10 +96,11 @@ struct Appender {
         let count = Int64(map.count)
         let root = Data(map.root.bytes)
         if let id = log.mapIDs[name] {
-            try db.execute(sql: "UPDATE map SET count = ?, root = ? WHERE id = ?", arguments: [count, root, id])
+            try db.cachedStatement(sql: "UPDATE map SET count = ?, root = ? WHERE id = ?").execute(arguments: [
+                count, root, id,
+            ])
         } else {
-            try db.execute(
-                sql: "INSERT INTO map(log, name, count, root) VALUES (?, ?, ?, ?)",
+            try db.cachedStatement(sql: "INSERT INTO map(log, name, count, root) VALUES (?, ?, ?, ?)").execute(
                 arguments: [log.id, name, count, root])
             log.mapIDs[name] = db.lastInsertedRowID
         }
@@ -155,25 +156,23 @@ struct Appender {
             try statements.writeTile.run(Schema.tileID(log.id, key.level, key.number), bytes)
         }
         tiles = [:]
-        try db.execute(
-            sql: "UPDATE log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4 WHERE id = ?5 AND size < ?1",
-            arguments: [
-                Int64(log.size), Tables.bytes(log.frontier.hashes), log.state.end.map { Int64($0.index) },
-                log.state.end?.reason.rawValue, log.id,
-            ])
+        try db.cachedStatement(
+            sql: "UPDATE log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4 WHERE id = ?5 AND size < ?1"
+        ).execute(arguments: [
+            Int64(log.size), Tables.bytes(log.frontier.hashes), log.state.end.map { Int64($0.index) },
+            log.state.end?.reason.rawValue, log.id,
+        ])
         guard db.changesCount == 1 else { throw StoreError(.rollback, "a log would shrink") }
     }
 
     /// Stores a signed checkpoint of exactly the size held.
     mutating func storeHead(_ note: [UInt8], root: HashValue) throws {
         log.headSize = log.size
-        try db.execute(
-            sql: "UPDATE log SET head_size = ?1, head = ?2 WHERE id = ?3 AND head_size <= ?1",
-            arguments: [Int64(log.size), Data(note), log.id])
+        try db.cachedStatement(sql: "UPDATE log SET head_size = ?1, head = ?2 WHERE id = ?3 AND head_size <= ?1")
+            .execute(arguments: [Int64(log.size), Data(note), log.id])
         guard db.changesCount == 1 else { throw StoreError(.rollback, "a log's head would go back") }
-        try db.execute(
-            sql: "INSERT OR IGNORE INTO checkpoint(log, size, root, note) VALUES (?, ?, ?, ?)",
-            arguments: [log.id, Int64(log.size), Data(root.bytes), Data(note)])
+        try db.cachedStatement(sql: "INSERT OR IGNORE INTO checkpoint(log, size, root, note) VALUES (?, ?, ?, ?)")
+            .execute(arguments: [log.id, Int64(log.size), Data(root.bytes), Data(note)])
         try Self.prune(db, log.id)
     }
 
@@ -181,16 +180,18 @@ struct Appender {
     static let waitingCheckpoints = 1_024
 
     static func prune(_ db: Database, _ log: Int64) throws {
-        try db.execute(
+        try db.cachedStatement(
             sql: """
                 DELETE FROM checkpoint WHERE log = ?1 AND size <> (SELECT quorum FROM log WHERE id = ?1) AND (
                     size < (SELECT quorum FROM log WHERE id = ?1) OR size <= coalesce(
                         (SELECT size FROM checkpoint WHERE log = ?1 ORDER BY size DESC LIMIT 1 OFFSET ?2), -1))
-                """, arguments: [log, waitingCheckpoints])
-        try db.execute(
+                """
+        ).execute(arguments: [log, waitingCheckpoints])
+        try db.cachedStatement(
             sql: """
                 DELETE FROM cosignature WHERE log = ?1
                     AND NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.log = ?1 AND c.size = cosignature.size)
-                """, arguments: [log])
+                """
+        ).execute(arguments: [log])
     }
 }

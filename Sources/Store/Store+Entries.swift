@@ -15,7 +15,10 @@ public struct StoredRange: Sendable {
 
 extension Store {
     static func logID(_ db: Database, _ origin: String) throws -> Int64 {
-        guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin]) else {
+        guard
+            let id = try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
+        else {
             throw StoreError(.unknown, "no log \(origin) here")
         }
         return id
@@ -50,6 +53,25 @@ extension Store {
                 throw StoreError(.unknown, "\(origin) has \(record.size) entries here")
             }
             return try Self.entries(db, try Self.logID(db, origin), range)
+        }
+    }
+
+    /// One entry, and why it does not count; nil for the latter where it does, or is a state leaf.
+    ///
+    /// - Throws: ``StoreError`` with code `unknown` where it is not held.
+    public func entry(at index: UInt64, of origin: String) async throws -> (bytes: [UInt8], ignored: String?) {
+        let view = try view(of: origin)
+        guard index < view.frontier.size else {
+            throw StoreError(.unknown, "\(origin) has \(view.frontier.size) entries here")
+        }
+        return try await read { db in
+            let log = try Self.logID(db, origin)
+            let bytes = try Self.entries(db, log, index..<index + 1)[0]
+            let id = Schema.entryID(log, index)
+            let reason = try String.fetchOne(
+                db.cachedStatement(sql: "SELECT reason FROM ignored WHERE entry = ?"), arguments: [id])
+            let isAfterEnd = view.state.end.map { index >= $0.index } ?? false
+            return (bytes, reason ?? (isAfterEnd ? Verdict.Reason.afterEnd.rawValue : nil))
         }
     }
 
@@ -142,7 +164,7 @@ extension Store {
         try await read { db in
             let log = try Self.logID(db, origin)
             let rows = try GRDB.Row.fetchAll(
-                db, sql: "SELECT entry, reason FROM ignored WHERE entry >= ? AND entry < ?",
+                db.cachedStatement(sql: "SELECT entry, reason FROM ignored WHERE entry >= ? AND entry < ?"),
                 arguments: [Schema.entryID(log, range.lowerBound), Schema.entryID(log, range.upperBound)])
             var result: [UInt64: String] = [:]
             for row in rows {

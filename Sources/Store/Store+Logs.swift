@@ -101,7 +101,10 @@ extension Store {
     }
 
     static func record(_ db: Database, _ origin: String) throws -> LogRecord {
-        guard let row = try GRDB.Row.fetchOne(db, sql: "SELECT * FROM log WHERE origin = ?", arguments: [origin]) else {
+        guard
+            let row = try GRDB.Row.fetchOne(
+                db.cachedStatement(sql: "SELECT \(LogRecord.columns) FROM log WHERE origin = ?"), arguments: [origin])
+        else {
             throw StoreError(.unknown, "no log \(origin) here")
         }
         return try LogRecord(row)
@@ -110,7 +113,9 @@ extension Store {
     /// What is held of every log, by origin.
     public func logs() async throws -> [LogRecord] {
         try await read { db in
-            try GRDB.Row.fetchAll(db, sql: "SELECT * FROM log ORDER BY origin").map { try LogRecord($0) }
+            try GRDB.Row.fetchAll(db.cachedStatement(sql: "SELECT \(LogRecord.columns) FROM log ORDER BY origin")).map {
+                try LogRecord($0)
+            }
         }
     }
 
@@ -125,24 +130,30 @@ extension Store {
     /// The right edge of a log's tree, as of its last durable append.
     public func frontier(of origin: String) throws -> TreeFrontier { try view(of: origin).frontier }
 
-    private func view(of origin: String) throws -> LogView {
+    /// Entries held of a log, as of its last durable append.
+    public func size(of origin: String) throws -> UInt64 { try view(of: origin).frontier.size }
+
+    func view(of origin: String) throws -> LogView {
         guard let view = views.withLock({ $0[origin] }) else { throw StoreError(.unknown, "no log \(origin) here") }
         return view
     }
 }
 
 extension LogRecord {
+    /// In the order in which a row is read: finding a column by its name takes longer than reading it.
+    static let columns = "origin, member, size, edge, head_size, head, cosigned, quorum, end_index, end_reason"
+
     init(_ row: GRDB.Row) throws {
-        origin = row["origin"]
-        member = row["member"]
-        let size: Int64 = row["size"]
-        let edge: Data = row["edge"]
-        let headSize: Int64 = row["head_size"]
-        let head: Data? = row["head"]
-        let cosigned: Int64 = row["cosigned"]
-        let quorum: Int64 = row["quorum"]
-        let endIndex: Int64? = row["end_index"]
-        let endReason: String? = row["end_reason"]
+        origin = row[0]
+        member = row[1]
+        let size: Int64 = row[2]
+        let edge: Data = row[3]
+        let headSize: Int64 = row[4]
+        let head: Data? = row[5]
+        let cosigned: Int64 = row[6]
+        let quorum: Int64 = row[7]
+        let endIndex: Int64? = row[8]
+        let endReason: String? = row[9]
         guard min(size, headSize, cosigned, quorum, endIndex ?? 0) >= 0 else {
             throw StoreError(.damaged, "the row of log \(origin) is damaged; run entente fsck")
         }

@@ -52,7 +52,9 @@ extension Store {
 
     /// A map as the reader's snapshot has it: the one that the writer keeps, one that was loaded, or loaded now.
     fileprivate func map(_ name: String, of origin: String, _ id: Int64, _ db: Database) throws -> RegisterMap {
-        guard let stored = try Data.fetchOne(db, sql: "SELECT root FROM map WHERE id = ?", arguments: [id]),
+        guard
+            let stored = try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT root FROM map WHERE id = ?"), arguments: [id]),
             let root = HashValue(stored)
         else { throw StoreError(.damaged, "the map \(name) of \(origin) is damaged; run entente fsck") }
         if let map = views.withLock({ $0[origin]?.maps[name] }), map.root == root { return map }
@@ -132,14 +134,15 @@ private struct ProofGatherer {
 
     private func firstQuorum(over index: UInt64) throws -> [UInt8]? {
         try Data.fetchOne(
-            db, sql: "SELECT note FROM first_quorum WHERE log = ? AND size > ? ORDER BY size LIMIT 1",
+            db.cachedStatement(sql: "SELECT note FROM first_quorum WHERE log = ? AND size > ? ORDER BY size LIMIT 1"),
             arguments: [log, Int64(index)]
         ).map { [UInt8]($0) }
     }
 
     private func rosters(before indexes: [UInt64]) throws -> [StoredRoster] {
         guard let map = try Store.mapID(db, origin, ReservedMap.rosters) else { return [] }
-        let count = try Int64.fetchOne(db, sql: "SELECT count FROM map WHERE id = ?", arguments: [map]) ?? 0
+        let count =
+            try Int64.fetchOne(db.cachedStatement(sql: "SELECT count FROM map WHERE id = ?"), arguments: [map]) ?? 0
         var items: [LogRow.Item] = []
         for ordinal in 0..<count {
             guard let item = try Tables.row(db, map, Array(String(ordinal).utf8))?.row.items.first else { break }

@@ -12,7 +12,8 @@ public struct StoredRow: Sendable {
 extension Store {
     static func mapID(_ db: Database, _ origin: String, _ name: String) throws -> Int64? {
         try Int64.fetchOne(
-            db, sql: "SELECT map.id FROM map JOIN log ON log.id = map.log WHERE log.origin = ? AND map.name = ?",
+            db.cachedStatement(
+                sql: "SELECT map.id FROM map JOIN log ON log.id = map.log WHERE log.origin = ? AND map.name = ?"),
             arguments: [origin, name])
     }
 
@@ -20,11 +21,11 @@ extension Store {
     public func maps(of origin: String) async throws -> [StateLeaf.Line] {
         try await read { db in
             try GRDB.Row.fetchAll(
-                db,
-                sql: """
-                    SELECT map.name, map.count, map.root FROM map JOIN log ON log.id = map.log
-                    WHERE log.origin = ? ORDER BY map.name
-                    """, arguments: [origin]
+                db.cachedStatement(
+                    sql: """
+                        SELECT map.name, map.count, map.root FROM map JOIN log ON log.id = map.log
+                        WHERE log.origin = ? ORDER BY map.name
+                        """), arguments: [origin]
             ).map { row in
                 let count: Int64 = row[1]
                 let root: Data = row[2]
@@ -48,7 +49,8 @@ extension Store {
         try await read { db in
             guard let id = try Self.mapID(db, origin, map) else { return [] }
             let rows = try GRDB.Row.fetchAll(
-                db, sql: "SELECT key, bytes, emptied FROM row WHERE map = ? AND key > ? ORDER BY key LIMIT ?",
+                db.cachedStatement(
+                    sql: "SELECT key, bytes, emptied FROM row WHERE map = ? AND key > ? ORDER BY key LIMIT ?"),
                 arguments: [id, Data((after ?? "").utf8), limit])
             return try rows.map { row in
                 let key: Data = row[0]
@@ -87,7 +89,7 @@ extension Store {
     public func wantedDocuments(limit: Int) async throws -> [(digest: HashValue, size: Int64)] {
         try await read { db in
             try GRDB.Row.fetchAll(
-                db, sql: "SELECT digest, size FROM document WHERE held = 0 LIMIT ?", arguments: [limit]
+                db.cachedStatement(sql: "SELECT digest, size FROM document WHERE held = 0 LIMIT ?"), arguments: [limit]
             )
             .compactMap { row in
                 let digest: Data = row[0]
@@ -99,14 +101,17 @@ extension Store {
     /// Notes that a document's bytes are here, durably.
     public func markHeld(_ digest: HashValue) async throws {
         try await write { db, _ in
-            try db.execute(sql: "UPDATE document SET held = 1 WHERE digest = ?", arguments: [Data(digest.bytes)])
+            try db.cachedStatement(sql: "UPDATE document SET held = 1 WHERE digest = ?").execute(arguments: [
+                Data(digest.bytes)
+            ])
         }
     }
 
     /// Whether some counted statement names this document, and its size.
     public func documentSize(_ digest: HashValue) async throws -> Int64? {
         try await read { db in
-            try Int64.fetchOne(db, sql: "SELECT size FROM document WHERE digest = ?", arguments: [Data(digest.bytes)])
+            try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT size FROM document WHERE digest = ?"), arguments: [Data(digest.bytes)])
         }
     }
 }

@@ -48,18 +48,22 @@ extension Store {
         sign: @Sendable @escaping () throws -> StoredCosignature
     ) async throws -> StoredCosignature {
         try await write { db, _ in
-            try db.execute(
+            try db.cachedStatement(
                 sql: """
                     UPDATE log SET cosigned = ?1
                     WHERE origin = ?2 AND cosigned <= ?1 AND size >= ?1 AND (end_index IS NULL OR end_index >= ?1)
                         AND NOT EXISTS (SELECT 1 FROM contradiction WHERE contradiction.log = log.id)
-                    """, arguments: [Int64(size), origin])
+                    """
+            ).execute(arguments: [Int64(size), origin])
             guard db.changesCount == 1 else {
                 throw StoreError(.rollback, "\(origin) at \(size) is not to be cosigned any more")
             }
-            let log = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin]) ?? 0
+            let log =
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
+                ?? 0
             let kept = try Data.fetchOne(
-                db, sql: "SELECT root FROM checkpoint WHERE log = ? AND size = ?", arguments: [log, Int64(size)])
+                db.cachedStatement(sql: "SELECT root FROM checkpoint WHERE log = ? AND size = ?"),
+                arguments: [log, Int64(size)])
             guard let kept, HashValue(kept) == root else {
                 throw StoreError(.moved, "the checkpoint of \(origin) at \(size) is not kept here")
             }
@@ -79,9 +83,12 @@ extension Store {
         _ signatures: [StoredCosignature], of origin: String, size: UInt64, root: HashValue, quorum: Int
     ) async throws -> Bool {
         try await write { db, _ in
-            let log = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin]) ?? 0
+            let log =
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
+                ?? 0
             let kept = try Data.fetchOne(
-                db, sql: "SELECT root FROM checkpoint WHERE log = ? AND size = ?", arguments: [log, Int64(size)])
+                db.cachedStatement(sql: "SELECT root FROM checkpoint WHERE log = ? AND size = ?"),
+                arguments: [log, Int64(size)])
             guard let kept, HashValue(kept) == root else { return false }
             let before = db.totalChangesCount
             try Self.keep(signatures, db, log, size)
@@ -111,9 +118,8 @@ extension Store {
     /// Keeps the first two heads of a log that cannot both be true.
     public func keepContradiction(_ origin: String, ours: [UInt8]?, other: [UInt8]) async throws {
         try await write { db, _ in
-            try db.execute(
-                sql: "INSERT OR IGNORE INTO contradiction(log, ours, other) VALUES (?, ?, ?)",
-                arguments: [try Self.logID(db, origin), ours.map { Data($0) }, Data(other)])
+            try db.cachedStatement(sql: "INSERT OR IGNORE INTO contradiction(log, ours, other) VALUES (?, ?, ?)")
+                .execute(arguments: [try Self.logID(db, origin), ours.map { Data($0) }, Data(other)])
         }
     }
 
@@ -122,7 +128,8 @@ extension Store {
         try await read { db in
             Set(
                 try String.fetchAll(
-                    db, sql: "SELECT log.origin FROM contradiction JOIN log ON log.id = contradiction.log"))
+                    db.cachedStatement(
+                        sql: "SELECT log.origin FROM contradiction JOIN log ON log.id = contradiction.log")))
         }
     }
 
@@ -130,37 +137,47 @@ extension Store {
         _ signatures: [StoredCosignature], _ db: Database, _ log: Int64, _ size: UInt64
     ) throws {
         for signature in signatures {
-            try db.execute(
+            try db.cachedStatement(
                 sql: """
                     INSERT INTO cosignature(log, size, member, time, line) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT DO UPDATE SET time = excluded.time, line = excluded.line
                     WHERE excluded.time > cosignature.time
-                    """,
-                arguments: [log, Int64(size), signature.member, Int64(signature.time), signature.line.line])
+                    """
+            ).execute(arguments: [log, Int64(size), signature.member, Int64(signature.time), signature.line.line])
         }
     }
 
     /// Notes a quorum once there is one.
     private static func judge(_ db: Database, _ log: Int64, _ size: UInt64, _ quorum: Int) throws {
-        guard let checkpoint = try checkpoint(db, log, size), checkpoint.cosignatures.count >= quorum else { return }
-        try db.execute(
-            sql: "INSERT OR IGNORE INTO first_quorum(log, size, note) VALUES (?, ?, ?)",
-            arguments: [log, Int64(size), Data(try checkpoint.fullNote())])
-        try db.execute(
-            sql: "UPDATE log SET quorum = ?1 WHERE id = ?2 AND quorum < ?1", arguments: [Int64(size), log])
+        let count = try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT count(*) FROM cosignature WHERE log = ? AND size = ?"),
+            arguments: [log, Int64(size)])
+        guard let count, count >= quorum else { return }
+        let isNoted = try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM first_quorum WHERE log = ? AND size = ?)"),
+            arguments: [log, Int64(size)])
+        if isNoted != true {
+            guard let checkpoint = try checkpoint(db, log, size) else { return }
+            try db.cachedStatement(sql: "INSERT INTO first_quorum(log, size, note) VALUES (?, ?, ?)").execute(
+                arguments: [log, Int64(size), Data(try checkpoint.fullNote())])
+        }
+        try db.cachedStatement(sql: "UPDATE log SET quorum = ?1 WHERE id = ?2 AND quorum < ?1").execute(
+            arguments: [Int64(size), log])
         if db.changesCount == 1 { try Appender.prune(db, log) }
     }
 
     static func checkpoint(_ db: Database, _ log: Int64, _ size: UInt64) throws -> SignedCheckpoint? {
         guard
             let row = try GRDB.Row.fetchOne(
-                db, sql: "SELECT root, note FROM checkpoint WHERE log = ? AND size = ?", arguments: [log, Int64(size)])
+                db.cachedStatement(sql: "SELECT root, note FROM checkpoint WHERE log = ? AND size = ?"),
+                arguments: [log, Int64(size)])
         else { return nil }
         let rootBytes: Data = row[0]
         let note: Data = row[1]
         guard let root = HashValue(rootBytes) else { throw StoreError(.damaged, "a stored checkpoint is damaged") }
         let rows = try GRDB.Row.fetchAll(
-            db, sql: "SELECT member, time, line FROM cosignature WHERE log = ? AND size = ? ORDER BY member",
+            db.cachedStatement(
+                sql: "SELECT member, time, line FROM cosignature WHERE log = ? AND size = ? ORDER BY member"),
             arguments: [log, Int64(size)])
         let cosignatures = try rows.map { row in
             let time: Int64 = row[1]
@@ -173,7 +190,9 @@ extension Store {
     /// The checkpoint of a size, with its signatures, if it is kept.
     public func checkpoint(_ origin: String, size: UInt64) async throws -> SignedCheckpoint? {
         try await read { db in
-            let log = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin]) ?? 0
+            let log =
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
+                ?? 0
             return try Self.checkpoint(db, log, size)
         }
     }
@@ -184,7 +203,9 @@ extension Store {
     ) async throws -> (head: SignedCheckpoint?, quorum: SignedCheckpoint?) {
         try await read { db in
             let record = try Self.record(db, origin)
-            let log = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin]) ?? 0
+            let log =
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
+                ?? 0
             let head = record.headSize > 0 ? try Self.checkpoint(db, log, record.headSize) : nil
             let quorum = record.quorum > 0 ? try Self.checkpoint(db, log, record.quorum) : nil
             return (head, quorum)
@@ -198,7 +219,8 @@ extension Store {
         try await read { db in
             let log = try Self.logID(db, origin)
             let rows = try GRDB.Row.fetchAll(
-                db, sql: "SELECT member, time, line FROM cosignature WHERE log = ? AND size > ? ORDER BY size, member",
+                db.cachedStatement(
+                    sql: "SELECT member, time, line FROM cosignature WHERE log = ? AND size > ? ORDER BY size, member"),
                 arguments: [log, Int64(index)])
             let kept = try rows.map { row in
                 let time: Int64 = row[1]
@@ -206,7 +228,8 @@ extension Store {
                 return StoredCosignature(member: row[0], time: UInt64(time), line: try NoteSignature(parsing: line))
             }
             let note = try Data.fetchOne(
-                db, sql: "SELECT note FROM first_quorum WHERE log = ? AND size > ? ORDER BY size LIMIT 1",
+                db.cachedStatement(
+                    sql: "SELECT note FROM first_quorum WHERE log = ? AND size > ? ORDER BY size LIMIT 1"),
                 arguments: [log, Int64(index)])
             return (kept, note.map { [UInt8]($0) })
         }

@@ -39,11 +39,12 @@ enum Tables {
     }
 
     static func map(_ db: Database, _ id: Int64) throws -> RegisterMap {
-        let count = try Int64.fetchOne(db, sql: "SELECT count FROM map WHERE id = ?", arguments: [id]) ?? 0
+        let count =
+            try Int64.fetchOne(db.cachedStatement(sql: "SELECT count FROM map WHERE id = ?"), arguments: [id]) ?? 0
         guard count >= 0 else { throw StoreError(.damaged, "a stored map is damaged; run entente fsck") }
         var pages: [(RegisterMapPageID, HashValue)] = []
         let cursor = try GRDB.Row.fetchCursor(
-            db, sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page", arguments: [id])
+            db.cachedStatement(sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page"), arguments: [id])
         while let row = try cursor.next() {
             let packed: Int64 = row[0]
             let hash: Data = row[1]

@@ -21,7 +21,7 @@ extension LocalRoutes {
         var found = try await holders(of: index, member)
         func isDone() -> Bool { wanted.allSatisfy { found[$0.id] != nil } || Clock.seconds >= deadline }
         if !isDone() {
-            for await _ in Self.ticks(and: changes) {
+            for await _ in changes {
                 found = try await holders(of: index, member)
                 if isDone() { break }
             }
@@ -29,25 +29,8 @@ extension LocalRoutes {
         return try await receipt(index, member, found)
     }
 
-    /// Every change, and twice a second besides, so that a deadline is noticed.
-    static func ticks(and changes: AsyncStream<Void>) -> AsyncStream<Void> {
-        AsyncStream<Void>(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let watch = Task { for await _ in changes { continuation.yield() } }
-            let clock = Task {
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(500))
-                    continuation.yield()
-                }
-            }
-            continuation.onTermination = { _ in
-                watch.cancel()
-                clock.cancel()
-            }
-        }
-    }
-
     private func receiptIndex(_ query: LocalQuery, _ member: CharterMember) async throws -> UInt64 {
-        let size = try await store.log(member.log.name).size
+        let size = try store.size(of: member.log.name)
         if query.text("index") != nil {
             let index = try query.number("index", default: 0, most: UInt64(Int64.max) - 1)
             guard index < size else {

@@ -157,14 +157,13 @@ extension LocalRoutes {
     }
 
     func view(_ index: UInt64, _ member: CharterMember) async throws -> JSONValue {
-        let bytes = try await store.entries(of: member.log.name, in: index..<index + 1)[0]
-        let ignored = try await ignored(member, index..<index + 1)
-        return EntryViews.entry(bytes, at: index, ignored: ignored[index])
+        let entry = try await store.entry(at: index, of: member.log.name)
+        return EntryViews.entry(entry.bytes, at: index, ignored: entry.ignored)
     }
 
     private func ignored(_ member: CharterMember, _ range: Range<UInt64>) async throws -> [UInt64: String] {
         var reasons = try await store.ignored(of: member.log.name, in: range)
-        if let end = try await store.log(member.log.name).end {
+        if let end = try await store.state(of: member.log.name).end {
             for index in range where index >= end.index && reasons[index] == nil {
                 reasons[index] = Verdict.Reason.afterEnd.rawValue
             }
@@ -174,7 +173,7 @@ extension LocalRoutes {
 
     func entries(_ query: LocalQuery) async throws -> JSONValue {
         let member = try query.member()
-        let size = try await store.log(member.log.name).size
+        let size = try store.size(of: member.log.name)
         let limit = try query.number("limit", default: 100, most: Self.rowLimit)
         let from = min(try query.number("from", default: size > limit ? size - limit : 0), size)
         let range = from..<min(size, from + limit)
@@ -195,23 +194,24 @@ extension LocalRoutes {
             throw LocalError(
                 .notFound, "unknown", "\(member.name)'s log has \(size) entries; there is no entry \(index)")
         }
-        let bytes = try await store.entries(of: member.log.name, in: index..<index + 1)[0]
+        let entry = try await store.entry(at: index, of: member.log.name)
         return [
-            "entry": try await view(index, member), "raw": .string(String(decoding: bytes, as: UTF8.self)),
+            "entry": EntryViews.entry(entry.bytes, at: index, ignored: entry.ignored),
+            "raw": .string(String(decoding: entry.bytes, as: UTF8.self)),
         ]
     }
 
     /// The size of a log as held here; first waits, as long as was asked for, until it is above an index.
     private func size(of member: CharterMember, above index: UInt64, _ query: LocalQuery) async throws -> UInt64 {
         let patience = try query.number("timeout", default: 0, most: Self.waitLimit)
-        guard patience > 0 else { return try await store.log(member.log.name).size }
+        guard patience > 0 else { return try store.size(of: member.log.name) }
         let deadline = Clock.seconds + Int64(patience)
         // Watched from before the first look: what comes between the two is not missed.
         let changes = await driver.changes()
-        var size = try await store.log(member.log.name).size
+        var size = try store.size(of: member.log.name)
         guard size <= index else { return size }
-        for await _ in Self.ticks(and: changes) {
-            size = try await store.log(member.log.name).size
+        for await _ in changes {
+            size = try store.size(of: member.log.name)
             if size > index || Clock.seconds >= deadline { break }
         }
         return size

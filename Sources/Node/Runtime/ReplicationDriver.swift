@@ -371,13 +371,23 @@ extension ReplicationDriver {
     /// Refusals since the start, by reason.
     var rejectionCounts: [(reason: Rejection.Reason, count: Int)] { replication.rejectionCounts }
 
-    /// Tells of every change from now on, until the stream is let go.
+    /// Tells of every change from now on, and twice a second besides so that a deadline is noticed, until the stream is
+    /// let go.
     func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         lastWatcher += 1
         let number = lastWatcher
         watchers[number] = continuation
-        continuation.onTermination = { _ in Task { await self.forget(watcher: number) } }
+        let clock = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(500))
+                continuation.yield()
+            }
+        }
+        continuation.onTermination = { _ in
+            clock.cancel()
+            Task { await self.forget(watcher: number) }
+        }
         return stream
     }
 
