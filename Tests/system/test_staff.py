@@ -127,3 +127,36 @@ def test_a_node_key_that_was_stolen_is_replaced(nodes, tmp_path):
     for node in (pk, nodes["sv"]):
         eventually(lambda node=node: node.peer("us")["state"] == "unreachable", f"{node.name} refuses the old key", 30)
         assert node.rejections().get("revoked", 0) > 0
+
+
+def audit(node, *arguments, **options):
+    return node.cli("audit", "--json", *arguments, **options)
+
+
+def test_everything_is_on_the_audit_record(nodes, tmp_path):
+    sv = nodes["sv"]
+    publish(sv, tmp_path, "ayesha", "U-1")
+    (tmp_path / "bad.csv").write_text(HEADER + "U-2,signed,2026-01-01,U-2,Late,treaty,Pakistan|Other\n")
+    sv.cli("import", "agreements", "bad.csv", "--plan", "bad.plan", cwd=tmp_path)
+    entente("sign", "bad.plan", "--key", "omar", "--keys", sv.keys, cwd=tmp_path)
+    staff(sv, "limit", "omar:document", "--sign-with", "root-1", "--keys", sv.keys)
+    assert sv.cli("submit", "bad.plan", cwd=tmp_path, check=False).returncode == 1
+    records = [json.loads(line) for line in audit(sv, "--limit", "0").stdout.splitlines()]
+    assert [one["sequence"] for one in records] == list(range(1, len(records) + 1))
+    assert records[0]["kind"] == "started"
+    assert any(one["kind"] == "published" and one["details"]["signedBy"] == ["ayesha"] for one in records)
+    rosters = [one["details"]["ordinal"] for one in records if one["kind"] == "roster"]
+    assert rosters == list(range(roster(sv)["ordinal"] + 1))
+    assert records[-1]["kind"] == "refused" and records[-1]["details"]["signedBy"] == ["omar"]
+    # The digest of today is there tomorrow, and whoever changes a line is found out.
+    said = sv.cli("audit").stdout
+    digest = said.split("Newest digest: ")[1].strip()
+    publish(sv, tmp_path, "ayesha", "U-3")
+    sv.cli("audit", "--digest", digest)
+    changed = tmp_path / "audit.jsonl"
+    changed.write_text((sv.folder / "audit.jsonl").read_text().replace("ayesha", "nobody", 1))
+    found = sv.cli("audit", "--file", changed, check=False)
+    assert found.returncode == 1 and "was changed" in found.stderr
+    changed.write_text("".join((sv.folder / "audit.jsonl").read_text().splitlines(True)[:3]))
+    cut = sv.cli("audit", "--file", changed, "--digest", digest, check=False)
+    assert cut.returncode == 1 and "taken out" in cut.stderr

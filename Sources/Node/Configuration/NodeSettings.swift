@@ -86,6 +86,8 @@ extension NodeSettings {
     public var charterPath: String { "\(data)/charter" }
     /// The member's first roster, signed; the node publishes it as entry 0 at its first start.
     public var rosterPath: String { "\(data)/roster.jws" }
+    /// What the node did and refused.
+    public var auditPath: String { "\(data)/audit.jsonl" }
     /// Holds `log.key`, `replica.key` and `node.key`.
     public var keysFolder: String { "\(data)/keys" }
     /// The private key of the member's log.

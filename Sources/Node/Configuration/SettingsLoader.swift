@@ -1,7 +1,6 @@
 import Alliance
 import Configuration
 import Logging
-import Synchronization
 
 /// The settings, and where each came from.
 public struct LoadedSettings: Sendable {
@@ -184,7 +183,7 @@ public struct SettingsLoader: Sendable {
 
 /// Keeps the position of the provider that answered the last question.
 private final class SourceRecorder: AccessReporter {
-    private let answer = Mutex<Int?>(nil)
+    private let answer = Mutexed<Int?>(nil)
 
     func report(_ event: AccessEvent) {
         let position = event.providerResults.firstIndex { result in

@@ -1,5 +1,4 @@
 import NIOCore
-import Synchronization
 
 /// What waits to be sent in one session: frames in order, bounded in bytes. A peer that does not read loses the
 /// session; nobody waits for it.
@@ -17,7 +16,7 @@ final class Outbox: AsyncSequence, Sendable {
         var reader: CheckedContinuation<ByteBuffer?, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Mutexed(State())
 
     /// Adds a frame.
     ///

@@ -21,6 +21,7 @@ actor Publisher {
     private let store: Store
     private let driver: ReplicationDriver
     private let logger: Logger
+    private let audit: AuditFile?
     private var waiting: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)] = []
     private var isRunning = false
     /// Submissions taken in since the start.
@@ -32,11 +33,12 @@ actor Publisher {
     /// Entries that are sent along with an announcement.
     private static let inlineLimit = (entries: 256, bytes: 256 << 10)
 
-    init(identity: NodeIdentity, store: Store, driver: ReplicationDriver, logger: Logger) {
+    init(identity: NodeIdentity, store: Store, driver: ReplicationDriver, logger: Logger, audit: AuditFile? = nil) {
         self.identity = identity
         self.store = store
         self.driver = driver
         self.logger = logger
+        self.audit = audit
     }
 
     /// Publishes statements, all or none, and returns once they are durable.
@@ -78,13 +80,47 @@ actor Publisher {
                 check: { entries, state in EntryChecking.checkNow(entries, after: state) },
                 sign: { [identity] checkpoint in try identity.sign(checkpoint) })
             for (submission, result) in zip(batch, published.results) {
-                submission.answer.resume(
-                    returning: await publication(result, submission.entries, published.frontier))
+                let publication = await publication(result, submission.entries, published.frontier)
+                record(publication, of: submission.entries)
+                submission.answer.resume(returning: publication)
             }
             if let note = published.note { await announce(note, published) }
         } catch {
             logger.error("publishing failed", metadata: ["reason": "\(error)"])
-            for submission in batch { submission.answer.resume(returning: .failed(NodeError("\(error)"))) }
+            for submission in batch {
+                record(.failed(NodeError("\(error)")), of: submission.entries)
+                submission.answer.resume(returning: .failed(NodeError("\(error)")))
+            }
+        }
+    }
+
+    /// Puts what became of a submission on the audit record: who signed it, and which entries it became.
+    private func record(_ publication: Publication, of entries: [[UInt8]]) {
+        guard let audit else { return }
+        let first = entries.first.flatMap { try? Statement(parsing: $0) }
+        var details: JSONObject = ["statements": .integer(Int64(entries.count))]
+        details["signedBy"] = first.map { .array($0.signatures.map { .string($0.keyName) }) }
+        let signers = first?.signatures.map(\.keyName).joined(separator: ", ") ?? "nobody"
+        switch publication {
+        case .published(let from, let to, _, _):
+            details["first"] = .integer(Int64(from))
+            details["last"] = .integer(Int64(to))
+            guard case .roster(let roster)? = first?.body else {
+                let range = from == to ? "entry \(from)" : "entries \(from) to \(to)"
+                return audit.append(.published, "published \(range), signed by \(signers)", details)
+            }
+            details["ordinal"] = .integer(Int64(roster.ordinal))
+            details["officers"] = .array(roster.officers.map { .string($0.name) })
+            audit.append(.roster, "roster \(roster.ordinal), signed by \(signers)", details, durable: true)
+        case .refused(let refused):
+            details["reason"] = refused.first.map { .string($0.reason.rawValue) }
+            details["refused"] = .integer(Int64(refused.count))
+            let reason = refused.first?.reason.text ?? "refused"
+            audit.append(.refused, "refused what \(signers) signed: \(reason)", details)
+        case .failed(let error):
+            details["reason"] = .string(error.reason)
+            audit.append(.refused, "could not publish what \(signers) signed: \(error.reason)", details)
+        case .already: break
         }
     }
 

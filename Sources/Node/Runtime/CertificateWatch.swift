@@ -1,3 +1,4 @@
+import Alliance
 import Logging
 import ServiceLifecycle
 import TransparencyLog
@@ -26,6 +27,7 @@ actor CertificateWatch {
     private let tls: TLSIdentity
     private let trust: TrustStore
     private let logger: Logger
+    private let audit: AuditFile?
     /// The files that what is in use was made of.
     private var used: CertificateFiles
     /// The files that were refused last, so that they are complained about once.
@@ -38,7 +40,7 @@ actor CertificateWatch {
     ///   - files: those that `tls` was made of.
     init(
         settings: NodeSettings, passphrase: Passphrase, member: String, files: CertificateFiles, tls: TLSIdentity,
-        trust: TrustStore, logger: Logger
+        trust: TrustStore, logger: Logger, audit: AuditFile? = nil
     ) {
         self.settings = settings
         self.passphrase = passphrase
@@ -47,6 +49,7 @@ actor CertificateWatch {
         self.tls = tls
         self.trust = trust
         self.logger = logger
+        self.audit = audit
     }
 
     /// Says at the start what peers will think of the certificate.
@@ -88,6 +91,9 @@ actor CertificateWatch {
             self.logger.notice(
                 "a new certificate is in use",
                 metadata: ["until": LocalRoutes.timeText(material.term.ends), "key": "\(key)"])
+            self.audit?.append(
+                .certificate, "a new certificate is in use, until \(Timestamp(seconds: material.term.ends).text)",
+                ["key": .string(key), "ends": .string(Timestamp(seconds: material.term.ends).text)], durable: true)
             return .replaced
         } catch {
             self.refused = files
@@ -121,6 +127,8 @@ actor CertificateWatch {
     }
 
     private func complain(_ reason: String) {
+        self.audit?.append(
+            .certificate, "a new certificate was refused: \(reason)", ["reason": .string(reason)], durable: true)
         self.logger.error(
             "the new certificate is refused, the one in use stays",
             metadata: ["reason": "\(reason)", "until": LocalRoutes.timeText(self.tls.material.term.ends)])

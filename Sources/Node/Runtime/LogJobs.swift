@@ -1,5 +1,4 @@
 import Replication
-import Synchronization
 import TransparencyLog
 
 /// What waits to be stored of one log, in order. Jobs that ask for the same are joined, so that what waits is bounded
@@ -13,7 +12,7 @@ final class LogJobs: AsyncSequence, Sendable {
         var reader: CheckedContinuation<LogWorker.Job?, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Mutexed(State())
 
     /// How many wait.
     var count: Int { state.withLock { $0.waiting.count } }

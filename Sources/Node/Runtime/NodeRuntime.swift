@@ -68,14 +68,24 @@ public struct NodeRuntime: Sendable {
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(Self.shutdown.graceful)
         configuration.maximumCancellationDuration = .seconds(Self.shutdown.cancelled)
+        parts.audit.append(
+            .started, "started, version \(Entente.version)",
+            [
+                "version": .string(Entente.version), "member": .string(parts.identity.member.id),
+                "charter": .integer(Int64(parts.identity.charter.charter.version)),
+            ], durable: true)
         do {
             try await ServiceGroup(configuration: configuration).run()
         } catch {
+            parts.audit.flush(all: true)
+            parts.audit.append(.stopped, "ended: \(error)", durable: true)
             await parts.network.shutdown()
             try? parts.store.close()
             guard error is ServiceGroupError else { throw error }
             throw NodeError("a part of the node ended unexpectedly: \(error)")
         }
+        parts.audit.flush(all: true)
+        parts.audit.append(.stopped, "told to stop", durable: true)
         await parts.network.shutdown()
         try parts.store.close()
     }
@@ -136,6 +146,7 @@ private struct DialService: Service, CustomStringConvertible {
                     while !Task.isCancelled {
                         try? await Task.sleep(for: .seconds(30))
                         _ = parts.trust.recheck()
+                        parts.audit.flush()
                     }
                 }
             }
@@ -153,6 +164,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
     let network: PeerNetwork
     let driver: ReplicationDriver
     let publisher: Publisher
+    let audit: AuditFile
     let logger: Logger
     let certificates: CertificateWatch
     let localRoutes: LocalRoutes
@@ -168,7 +180,11 @@ struct NodeParts: Sendable, CustomStringConvertible {
         try await store.install(identity.charter)
         let files = try CertificateFiles(settings)
         let tls = try TLSIdentity(try files.material(settings, passphrase))
-        let trust = TrustStore()
+        let audit = try AuditFile(path: settings.auditPath, logger: logger)
+        let trust = TrustStore(onRejection: { rejection in
+            audit.count(
+                .turnedAway, reason: rejection.rawValue, member: nil, "turned a connection away: \(rejection.rawValue)")
+        })
         let configured = try Self.configured(settings, identity.charter.charter)
         let network = PeerNetwork(
             identity: identity, store: store, tls: tls, trust: trust,
@@ -182,18 +198,19 @@ struct NodeParts: Sendable, CustomStringConvertible {
         replication.readyBytesPerLog = 8 << 20
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
-            settings: replication, logger: logger)
+            settings: replication, logger: logger, audit: audit)
         await network.attach(driver)
         await network.refreshTrust()
-        let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger)
+        let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
         localRoutes = LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
             tls: tls, startedAt: Clock.seconds)
         certificates = CertificateWatch(
             settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls,
-            trust: trust, logger: logger)
+            trust: trust, logger: logger, audit: audit)
         peerRoutes = PeerRoutes(store: store, driver: driver, network: network, identity: identity, logger: logger)
         self.identity = identity
+        self.audit = audit
         self.store = store
         self.tls = tls
         self.trust = trust

@@ -12,6 +12,7 @@ actor ReplicationDriver {
     private let identity: NodeIdentity
     private let store: Store
     private let logger: Logger
+    private let audit: AuditFile?
     private let peers: any PeerAccess
     private let checked = CheckedRanges()
     private var sessions: [PeerID: PeerSession] = [:]
@@ -33,12 +34,13 @@ actor ReplicationDriver {
 
     init(
         identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
-        settings: ReplicationSettings, logger: Logger
+        settings: ReplicationSettings, logger: Logger, audit: AuditFile? = nil
     ) {
         self.identity = identity
         self.store = store
         self.peers = peers
         self.logger = logger
+        self.audit = audit
         let verified = VerifiedSignatures()
         self.verified = verified
         replication = Replication(
@@ -117,6 +119,9 @@ actor ReplicationDriver {
         case .persistSignatures(let origin, let checkpoint, let lines):
             enqueue(.persistSignatures(checkpoint: checkpoint, lines), origin)
         case .recordContradiction(let origin, let ours, let other):
+            audit?.append(
+                .contradiction, "\(origin) signed two heads that cannot both be true", ["log": .string(origin)],
+                durable: true)
             enqueue(.recordContradiction(ours: ours, other: other), origin)
         case .ownLogIsLonger:
             ownLogIsLonger = true
@@ -197,6 +202,10 @@ actor ReplicationDriver {
                 "member": "\(member)", "reason": "\(rejection.reason.rawValue)", "log": "\(rejection.origin ?? "-")",
                 "detail": "\(rejection.detail)",
             ])
+        let log: JSONObject = rejection.origin.map { ["log": .string($0)] } ?? [:]
+        audit?.count(
+            .rejected, reason: rejection.reason.rawValue, member: member,
+            "refused what \(member) sent: \(rejection.detail)", log)
     }
 
     // MARK: Fetching

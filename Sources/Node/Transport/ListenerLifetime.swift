@@ -3,7 +3,6 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import ServiceLifecycle
-import Synchronization
 
 /// How a listener ends: gracefully within its grace, or with an error that ends the service.
 ///
@@ -60,7 +59,7 @@ final class OpenChannels: Sendable {
         var isClosing = false
     }
 
-    private let state = Mutex(State())
+    private let state = Mutexed(State())
 
     func insert(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)

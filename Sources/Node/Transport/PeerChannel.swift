@@ -4,7 +4,6 @@ import NIOCore
 import NIOHTTPTypes
 import NIOSSL
 import NIOTLS
-import Synchronization
 
 /// HTTP/1.1 over mutual TLS 1.3, for connections that peers dial. No byte reaches HTTP before the peer is identified.
 struct PeerChannel: ServerChildChannel, HTTPChannelHandler {
@@ -69,7 +68,7 @@ final class PeerHandshake: Sendable {
 
     private let trust: TrustStore
     private let limit: Int
-    private let state = Mutex(State.running)
+    private let state = Mutexed(State.running)
     private let outcome: AsyncStream<PeerConnection?>
     private let settle: AsyncStream<PeerConnection?>.Continuation
 

@@ -5,7 +5,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// An HTTP proxy that tunnels by CONNECT (RFC 9110, section 9.3.6).
 public struct PeerProxy: Sendable, Hashable, CustomStringConvertible {
@@ -75,7 +74,7 @@ public final class PeerClient: Sendable {
             let configuration: TLSConfiguration
         }
 
-        private let state = Mutex<Value?>(nil)
+        private let state = Mutexed<Value?>(nil)
 
         var value: Value? {
             get { self.state.withLock { $0 } }

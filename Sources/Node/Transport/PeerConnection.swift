@@ -1,5 +1,4 @@
 import NIOCore
-import Synchronization
 
 /// An open, authenticated connection to another member's node, dialled by either side.
 public final class PeerConnection: Sendable {
@@ -21,12 +20,12 @@ public final class PeerConnection: Sendable {
 
     public let direction: Direction
     let channel: any Channel
-    private let state: Mutex<State>
+    private let state: Mutexed<State>
 
     init(channel: any Channel, direction: Direction, identity: PeerIdentity) {
         self.channel = channel
         self.direction = direction
-        self.state = Mutex(.open(identity, nil))
+        self.state = Mutexed(.open(identity, nil))
     }
 
     /// Who the peer is, by the newest charter and roster; nil once the connection is closed.

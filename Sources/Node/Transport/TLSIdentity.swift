@@ -2,7 +2,6 @@ public import Crypto
 import FoundationEssentials
 import NIOCore
 import NIOSSL
-import Synchronization
 import X509
 
 /// What this node shows of itself in TLS, replaceable while connections are open: new connections use the new one.
@@ -49,11 +48,11 @@ public final class TLSIdentity: Sendable {
     /// How long closing waits for the other side's close_notify. NIOSSL's default, 5 s, would delay every shutdown.
     static let shutdownTimeoutMilliseconds: Int64 = 300
 
-    private let state: Mutex<State>
+    private let state: Mutexed<State>
 
     /// - Throws: ``TransportError`` with code `identity` if BoringSSL refuses the certificates or the key.
     public init(_ material: Material) throws(TransportError) {
-        self.state = Mutex(try Self.prepare(material))
+        self.state = Mutexed(try Self.prepare(material))
     }
 
     /// Takes up a renewed certificate. Open connections keep the old one; both ends recheck them at its expiry.

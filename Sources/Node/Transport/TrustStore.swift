@@ -1,6 +1,5 @@
 import Metrics
 import NIOCore
-import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -23,13 +22,20 @@ public final class TrustStore: Sendable {
         var rejections: [PeerRejection: UInt64] = [:]
     }
 
-    private let state: Mutex<State>
+    private let state: Mutexed<State>
     private let clock: @Sendable () -> Int64
+    private let onRejection: @Sendable (PeerRejection) -> Void
 
-    /// - Parameter clock: seconds since 1970.
-    public init(_ trust: PeerTrust = .empty, clock: @escaping @Sendable () -> Int64 = TrustStore.systemClock) {
-        self.state = Mutex(State(trust: trust))
+    /// - Parameters:
+    ///   - clock: seconds since 1970.
+    ///   - onRejection: told of everybody who is turned away.
+    public init(
+        _ trust: PeerTrust = .empty, clock: @escaping @Sendable () -> Int64 = TrustStore.systemClock,
+        onRejection: @escaping @Sendable (PeerRejection) -> Void = { _ in }
+    ) {
+        self.state = Mutexed(State(trust: trust))
         self.clock = clock
+        self.onRejection = onRejection
     }
 
     /// Seconds since 1970, by the system's clock.
@@ -75,6 +81,7 @@ public final class TrustStore: Sendable {
     func count(_ rejection: PeerRejection) {
         self.state.withLock { $0.rejections[rejection, default: 0] += 1 }
         Counter(label: "entente_peer_rejections_total", dimensions: [("reason", rejection.rawValue)]).increment()
+        self.onRejection(rejection)
     }
 
     /// Takes in a connection whose certificates were found good a moment ago. The trust may have changed since, so it

@@ -65,7 +65,7 @@ extension Simulation {
         }
         nodes[node].replication = Replication(
             settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: alliance.membership,
-            logs: snapshots, seed: random.bits())
+            logs: snapshots, seed: random.bits(), memory: signatures)
         let isFirst = nodes[node].life == 1
         feed(node, .started)
         if nodes[node].logs[node].size == 0 { publish(node) }

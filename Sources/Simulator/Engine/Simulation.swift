@@ -19,6 +19,7 @@ final class Simulation {
     let bounds: Bounds
     var workload: Workload
     let checks = EntryChecks()
+    let signatures = RememberedSignatures()
     var random: Randomness
     var now: Int64 = SimulatedAlliance.start * 1_000
     let start: Int64 = SimulatedAlliance.start * 1_000

@@ -44,7 +44,7 @@ struct FileAudit {
 
     /// What the table of operations.md lists.
     private static let known: Set<String> = [
-        "config.json", "charter", "roster.jws", "keys", "tls", "entente.sqlite", "entente.sqlite-wal",
+        "config.json", "charter", "roster.jws", "audit.jsonl", "keys", "tls", "entente.sqlite", "entente.sqlite-wal",
         "entente.sqlite-shm", "documents", "control.sock", "control.sock.lock", "lock",
     ]
 

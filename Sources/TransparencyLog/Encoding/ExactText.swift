@@ -45,7 +45,9 @@ enum LineText {
     static func isKeyName(_ name: String) -> Bool {
         !name.isEmpty
             && name.unicodeScalars.allSatisfy { scalar in
-                scalar.value >= 0x20 && scalar != "+" && !scalar.properties.isWhitespace
+                // Of ASCII from U+0020 on, the space alone is one; asking Unicode's tables takes far longer.
+                scalar.value < 0x80
+                    ? scalar.value > 0x20 && scalar != "+" : !scalar.properties.isWhitespace
             }
     }
 }
