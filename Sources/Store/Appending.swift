@@ -27,7 +27,9 @@ struct Appender {
     let db: Database
     var log: OpenLog
     private let statements: HotStatements
+    private let isInSavepoint: Bool
     private var tiles: [TileKey: TileBuffer] = [:]
+    private var identities: [RecentTables.Identity] = []
 
     private struct TileKey: Hashable {
         let level: Int
@@ -39,10 +41,12 @@ struct Appender {
         var hashes: [HashValue] = []
     }
 
-    init(db: Database, log: OpenLog, statements: HotStatements) {
+    /// - Parameter isInSavepoint: whether what is stored may be taken back without its transaction.
+    init(db: Database, log: OpenLog, statements: HotStatements, isInSavepoint: Bool = false) {
         self.db = db
         self.log = log
         self.statements = statements
+        self.isInSavepoint = isInSavepoint
     }
 
     /// Stores entries as they are, with their identities and tree hashes.
@@ -53,9 +57,7 @@ struct Appender {
         for entry in entries {
             let id = Schema.entryID(log.id, frontier.size)
             try statements.insertEntry.run(id, PackedEntry.pack(entry.bytes))
-            if case .statement(let statement) = entry.checked.entry {
-                try statements.insertIdentity.run(Tables.prefix(statement.identity), id)
-            }
+            if case .statement(let statement) = entry.checked.entry { note(statement.identity, of: id) }
             frontier.append(entry.checked.leaf) { level, index, hash in
                 guard level % 8 == 0 else { return }
                 let key = TileKey(level: level / 8, number: index >> 8)
@@ -64,6 +66,11 @@ struct Appender {
         }
         self.tiles = tiles
         log.frontier = frontier
+    }
+
+    /// Notes a statement's identity, which is stored with what its batch changes.
+    mutating func note(_ identity: HashValue, of entry: Int64) {
+        identities.append((Tables.prefix(identity), entry))
     }
 
     /// Stores what a batch changes.
@@ -75,7 +82,14 @@ struct Appender {
         _ outcome: BatchOutcome, from start: UInt64, reader: TransactionReader, documents: DocumentFolder
     ) throws {
         try storeVerdicts(outcome.verdicts, from: start)
-        for (name, map, changes) in outcome.maps { try store(map: map, named: name, changes) }
+        for (name, map, _) in outcome.maps { try store(map: map, named: name) }
+        let changes = outcome.maps.compactMap { name, _, changes in
+            log.mapIDs[name].map { (map: $0, changes: changes) }
+        }
+        try log.recent.store(
+            changes, identities, of: log.id, rows: log.rows, size: log.state.size, maps: log.mapIDs.values.sorted(),
+            isInSavepoint: isInSavepoint, db, statements)
+        identities = []
         try storeRows(outcome, reader)
         for document in outcome.documents {
             try db.cachedStatement(
@@ -92,7 +106,7 @@ struct Appender {
         }
     }
 
-    private mutating func store(map: RegisterMap, named name: String, _ changes: RegisterMapChanges) throws {
+    private mutating func store(map: RegisterMap, named name: String) throws {
         let count = Int64(map.count)
         let root = Data(map.root.bytes)
         if let id = log.mapIDs[name] {
@@ -105,16 +119,6 @@ struct Appender {
             log.mapIDs[name] = db.lastInsertedRowID
         }
         log.maps[name] = map
-        guard let id = log.mapIDs[name] else { return }
-        for removed in changes.removed {
-            try statements.deletePage.run(id, removed.number)
-            try statements.deletePageHash.run(id, removed.number)
-        }
-        for page in changes.written {
-            let number = page.id.number
-            try statements.writePage.run(id, number, page.blob)
-            try statements.writePageHash.run(id, number, page.hash.bytes)
-        }
     }
 
     private func storeRows(_ outcome: BatchOutcome, _ reader: TransactionReader) throws {
@@ -157,12 +161,21 @@ struct Appender {
         }
         tiles = [:]
         try db.cachedStatement(
-            sql: "UPDATE log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4 WHERE id = ?5 AND size < ?1"
+            sql: """
+                UPDATE log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4, settled = ?6
+                WHERE id = ?5 AND size < ?1 AND settled <= ?6
+                """
         ).execute(arguments: [
             Int64(log.size), Tables.bytes(log.frontier.hashes), log.state.end.map { Int64($0.index) },
-            log.state.end?.reason.rawValue, log.id,
+            log.state.end?.reason.rawValue, log.id, Int64(log.recent.settled),
         ])
         guard db.changesCount == 1 else { throw StoreError(.rollback, "a log would shrink") }
+    }
+
+    /// Settles the log where that is due, after what was stored within a savepoint.
+    mutating func settle() throws {
+        try log.recent.settleIfDue(
+            log.id, rows: log.rows, size: log.size, maps: log.mapIDs.values.sorted(), db, statements)
     }
 
     /// Stores a signed checkpoint of exactly the size held.

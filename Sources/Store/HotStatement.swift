@@ -39,6 +39,26 @@ final class HotStatement {
         try finish()
     }
 
+    /// Runs with three integers.
+    func run(_ first: Int64, _ second: Int64, _ third: Int64) throws {
+        sqlite3_bind_int64(statement, 1, first)
+        sqlite3_bind_int64(statement, 2, second)
+        sqlite3_bind_int64(statement, 3, third)
+        try finish()
+    }
+
+    /// Runs with an integer and two blobs.
+    func run(_ first: Int64, _ second: [UInt8], _ third: [UInt8]) throws {
+        sqlite3_bind_int64(statement, 1, first)
+        try second.withUnsafeBytes { secondBuffer in
+            try third.withUnsafeBytes { thirdBuffer in
+                bind(secondBuffer, at: 2)
+                bind(thirdBuffer, at: 3)
+                try finish()
+            }
+        }
+    }
+
     /// Runs with two integers and a blob.
     func run(_ first: Int64, _ second: Int64, _ blob: [UInt8]) throws {
         sqlite3_bind_int64(statement, 1, first)
@@ -87,15 +107,22 @@ final class HotStatement {
         }
     }
 
-    /// The integers of all rows for three integers.
-    func integers(_ first: Int64, _ second: Int64, _ third: Int64) throws -> [Int64] {
-        sqlite3_bind_int64(statement, 1, first)
-        sqlite3_bind_int64(statement, 2, second)
-        sqlite3_bind_int64(statement, 3, third)
+    /// The integers of all rows for some integers.
+    func integers(_ arguments: Int64...) throws -> [Int64] {
+        for (position, argument) in arguments.enumerated() {
+            sqlite3_bind_int64(statement, Int32(position + 1), argument)
+        }
         defer { sqlite3_reset(statement) }
         var found: [Int64] = []
         while try step() { found.append(HotRow(statement: statement).integer(0)) }
         return found
+    }
+
+    /// All rows for an integer, one after the other.
+    func forEach(_ first: Int64, _ body: (HotRow) throws -> Void) throws {
+        sqlite3_bind_int64(statement, 1, first)
+        defer { sqlite3_reset(statement) }
+        while try step() { try body(HotRow(statement: statement)) }
     }
 
     private func row<Value>(_ read: (HotRow) throws -> Value) throws -> Value? {
@@ -158,6 +185,14 @@ final class HotStatements {
     let row: HotStatement
     let page: HotStatement
     let identity: HotStatement
+    let insertRecentIdentity: HotStatement
+    let insertRecentPage: HotStatement
+    let writeRecentPlace: HotStatement
+    let recentIdentity: HotStatement
+    let recentPlace: HotStatement
+    let recentPage: HotStatement
+    let recentPages: HotStatement
+    let recentIdentities: HotStatement
 
     init(_ db: Database) throws {
         insertEntry = try HotStatement(db, "INSERT INTO entry(id, packed) VALUES (?, ?)")
@@ -175,5 +210,21 @@ final class HotStatements {
         page = try HotStatement(db, "SELECT leaves FROM page WHERE map = ? AND page = ?")
         identity = try HotStatement(
             db, "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
+        insertRecentIdentity = try HotStatement(db, "INSERT INTO recent_identity(log, prefix, entry) VALUES (?, ?, ?)")
+        insertRecentPage = try HotStatement(db, "INSERT INTO recent_page(id, hash, leaves) VALUES (?, ?, ?)")
+        writeRecentPlace = try HotStatement(
+            db, "INSERT OR REPLACE INTO recent_place(map, page, place) VALUES (?, ?, ?)")
+        recentIdentity = try HotStatement(
+            db, "SELECT entry FROM recent_identity WHERE log = ? AND prefix = ? ORDER BY entry")
+        recentPlace = try HotStatement(db, "SELECT place FROM recent_place WHERE map = ? AND page = ?")
+        recentPage = try HotStatement(db, "SELECT leaves FROM recent_page WHERE id = ?")
+        recentPages = try HotStatement(
+            db,
+            """
+            SELECT p.page, p.place, b.hash, b.leaves FROM recent_place p LEFT JOIN recent_page b ON b.id = p.place
+            WHERE p.map = ? ORDER BY p.page
+            """)
+        recentIdentities = try HotStatement(
+            db, "SELECT prefix, entry FROM recent_identity WHERE log = ? ORDER BY prefix, entry")
     }
 }

@@ -108,7 +108,7 @@ struct Press {
                 position += batch.count
                 guard refused.isEmpty else { return .rollback }
                 last = log.size + UInt64(batch.count) - 1
-                try store(batch, outcome, state, reader)
+                try store(batch, outcome, state, reader, isInSavepoint: true)
             }
             return .commit
         }
@@ -117,6 +117,9 @@ struct Press {
             results[number] = .refused(refused)
             return
         }
+        var appender = Appender(db: db, log: log, statements: statements)
+        try appender.settle()
+        log = appender.log
         results[number] = .published(first: before.0.size, last: last)
     }
 
@@ -135,7 +138,8 @@ struct Press {
     }
 
     private mutating func store(
-        _ entries: [NewEntry], _ outcome: BatchOutcome, _ state: LogState, _ reader: TransactionReader
+        _ entries: [NewEntry], _ outcome: BatchOutcome, _ state: LogState, _ reader: TransactionReader,
+        isInSavepoint: Bool = false
     ) throws {
         let leafBytes = outcome.leaf.bytes
         let leaf = NewEntry(
@@ -145,7 +149,7 @@ struct Press {
                 keys: KeyCandidates([])))
         let start = log.size
         log.state = state
-        var appender = Appender(db: db, log: log, statements: statements)
+        var appender = Appender(db: db, log: log, statements: statements, isInSavepoint: isInSavepoint)
         try appender.store(entries + [leaf])
         appendedCount += entries.count + 1
         appended = appendedCount <= Self.keptEntries ? appended + entries.map(\.bytes) + [leafBytes] : []

@@ -29,6 +29,7 @@ enum Schema {
             try db.execute(sql: "CREATE INDEX missing_document ON document(digest) WHERE held = 0")
         }
         migrator.registerMigration("3: entries without base64url", migrate: packEntries)
+        migrator.registerMigration("4: recent pages and identities") { db in try db.execute(sql: recent) }
         return migrator
     }
 
@@ -105,6 +106,21 @@ enum Schema {
         CREATE TABLE page(map INTEGER NOT NULL, page INTEGER NOT NULL, leaves BLOB NOT NULL, PRIMARY KEY(map, page)) STRICT, WITHOUT ROWID;
         -- Each page's hash, apart from its leaves so that a map opens by reading little.
         CREATE TABLE page_hash(map INTEGER NOT NULL, page INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY(map, page)) STRICT, WITHOUT ROWID;
+        """
+
+    private static let recent = """
+        -- The size up to which the tables identity, page and page_hash are written; see RecentTables.
+        ALTER TABLE log ADD COLUMN settled INTEGER NOT NULL DEFAULT 0 CHECK (settled BETWEEN 0 AND size);
+        UPDATE log SET settled = size;
+        -- Pages written since then in the order of writing, also those that were written again later: log << 44 | number.
+        CREATE TABLE recent_page(
+            id INTEGER PRIMARY KEY,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            leaves BLOB NOT NULL
+        ) STRICT;
+        -- Where a page's newest form stands in recent_page; -1 where there is no such page any more.
+        CREATE TABLE recent_place(map INTEGER NOT NULL, page INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY(map, page)) STRICT, WITHOUT ROWID;
+        CREATE TABLE recent_identity(log INTEGER NOT NULL, prefix INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY(log, prefix, entry)) STRICT, WITHOUT ROWID;
         """
 
     private static let signatures = """

@@ -52,14 +52,18 @@ extension Store {
                 arguments: [member.log.name, member.id])
         }
         var logs: [String: OpenLog] = [:]
-        for member in charter.charter.members { logs[member.log.name] = try open(db, member, charter) }
+        for member in charter.charter.members {
+            logs[member.log.name] = try open(db, member, charter, writer.recentLimits)
+        }
         writer.charter = charter
         writer.logs = logs
         return writer.logs.mapValues { LogView($0) }
     }
 
     /// Reads a log's derived state again: a few rows, whatever the log's size.
-    static func open(_ db: Database, _ member: CharterMember, _ charter: VerifiedCharter) throws -> OpenLog {
+    static func open(
+        _ db: Database, _ member: CharterMember, _ charter: VerifiedCharter, _ limits: RecentTables.Limits
+    ) throws -> OpenLog {
         let record = try record(db, member.log.name)
         guard
             let id = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [member.log.name])
@@ -97,7 +101,8 @@ extension Store {
             member: member, charter: charter, size: record.size, lines: lines, end: record.end, roster: roster,
             definitions: definitions)
         return OpenLog(
-            id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize)
+            id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize,
+            recent: try RecentTables(db, log: id, size: record.size, limits))
     }
 
     static func record(_ db: Database, _ origin: String) throws -> LogRecord {

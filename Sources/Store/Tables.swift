@@ -19,9 +19,11 @@ enum Tables {
     static func index(_ db: Database, _ log: Int64, of identity: HashValue) throws -> UInt64? {
         let statement = try db.cachedStatement(
             sql: "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
-        let ids = try Int64.fetchAll(
+        let settled = try Int64.fetchAll(
             statement, arguments: [prefix(identity), Schema.entryID(log, 0), Schema.entryID(log + 1, 0) - 1])
-        for id in ids {
+        let recent = try db.cachedStatement(
+            sql: "SELECT entry FROM recent_identity WHERE log = ? AND prefix = ? ORDER BY entry")
+        for id in settled + (try Int64.fetchAll(recent, arguments: [log, prefix(identity)])) {
             let index = UInt64(id & ((1 << Schema.indexBits) - 1))
             if let bytes = try entry(db, log, index), HashValue.sha256(bytes) == identity { return index }
         }
@@ -42,21 +44,44 @@ enum Tables {
         let count =
             try Int64.fetchOne(db.cachedStatement(sql: "SELECT count FROM map WHERE id = ?"), arguments: [id]) ?? 0
         guard count >= 0 else { throw StoreError(.damaged, "a stored map is damaged; run entente fsck") }
+        let recent = try RecentTables.pageHashes(db, map: id)
+        var next = recent.startIndex
         var pages: [(RegisterMapPageID, HashValue)] = []
-        let cursor = try GRDB.Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page"), arguments: [id])
-        while let row = try cursor.next() {
-            let packed: Int64 = row[0]
-            let hash: Data = row[1]
-            guard let page = RegisterMapPageID(packed), let value = HashValue(hash) else {
+        func add(_ number: Int64, _ hash: Data) throws {
+            guard let page = RegisterMapPageID(number), let value = HashValue(hash) else {
                 throw StoreError(.damaged, "a stored map page is damaged; run entente fsck")
             }
             pages.append((page, value))
         }
+        func addRecent(before number: Int64) throws {
+            while next < recent.endIndex, recent[next].page < number {
+                if let hash = recent[next].hash { try add(recent[next].page, hash) }
+                next += 1
+            }
+        }
+        let cursor = try GRDB.Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT page, hash FROM page_hash WHERE map = ? ORDER BY page"), arguments: [id])
+        while let row = try cursor.next() {
+            let number: Int64 = row[0]
+            try addRecent(before: number)
+            // Written again, or removed, since.
+            if next < recent.endIndex, recent[next].page == number { continue }
+            try add(number, row[1])
+        }
+        try addRecent(before: .max)
         return try RegisterMap(pages: pages, count: UInt64(count))
     }
 
     static func page(_ db: Database, _ map: Int64, _ id: RegisterMapPageID) throws -> [UInt8]? {
+        let recent = try db.cachedStatement(
+            sql: """
+                SELECT b.leaves FROM recent_place p LEFT JOIN recent_page b ON b.id = p.place
+                WHERE p.map = ? AND p.page = ?
+                """)
+        if let row = try GRDB.Row.fetchOne(recent, arguments: [map, id.number]) {
+            let leaves: Data? = row[0]
+            return leaves.map { [UInt8]($0) }
+        }
         let statement = try db.cachedStatement(sql: "SELECT leaves FROM page WHERE map = ? AND page = ?")
         return try Data.fetchOne(statement, arguments: [map, id.number]).map { [UInt8]($0) }
     }

@@ -11,8 +11,11 @@ final class WriterState: @unchecked Sendable {
     var logs: [String: OpenLog] = [:]
     /// The charter in force; nil before the first is installed.
     var charter: VerifiedCharter?
+    let recentLimits: RecentTables.Limits
     /// Prepared when the writer's connection is first written on; finalised before it is closed.
     private var prepared: HotStatements?
+
+    init(recentLimits: RecentTables.Limits) { self.recentLimits = recentLimits }
 
     /// Forgets what was derived; the database is the truth.
     func forget() { logs = [:] }
@@ -34,7 +37,7 @@ final class WriterState: @unchecked Sendable {
         guard let charter, let member = charter.charter.member(origin: origin) else {
             throw StoreError(.unknown, "no log \(origin) here")
         }
-        let log = try Store.open(db, member, charter)
+        let log = try Store.open(db, member, charter, recentLimits)
         logs[origin] = log
         return log
     }
@@ -50,8 +53,12 @@ struct OpenLog {
     /// The table's ids of maps.
     var mapIDs: [String: Int64] = [:]
     var headSize: UInt64
+    var recent: RecentTables
 
     var size: UInt64 { frontier.size }
+
+    /// Rows of all maps.
+    var rows: UInt64 { state.lines.values.reduce(0) { $0 + $1.count } }
 }
 
 /// Reads a log's derived state inside the writer's transaction, for ``LogState``; made anew for each batch.
@@ -81,9 +88,9 @@ final class TransactionReader: LogReader {
 
     func index(of identity: HashValue) throws -> UInt64? {
         let first = Schema.entryID(log.id, 0)
-        let ids = try statements.identity.integers(
-            Tables.prefix(identity), first, Schema.entryID(log.id + 1, 0) - 1)
-        for id in ids {
+        let prefix = Tables.prefix(identity)
+        let settled = try statements.identity.integers(prefix, first, Schema.entryID(log.id + 1, 0) - 1)
+        for id in settled + (try statements.recentIdentity.integers(log.id, prefix)) {
             let index = UInt64(id - first)
             if let bytes = try Tables.entry(db, log.id, index), HashValue.sha256(bytes) == identity { return index }
         }
@@ -104,9 +111,16 @@ final class TransactionReader: LogReader {
     }
 
     func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {
-        guard let mapID = log.mapIDs[map],
-            let leaves = try statements.page.first(mapID, id.number, { $0.bytes(0) })
-        else { throw StoreError(.damaged, "a page of map \(map) is missing; run entente fsck") }
+        guard let mapID = log.mapIDs[map], let leaves = try leaves(mapID, id.number) else {
+            throw StoreError(.damaged, "a page of map \(map) is missing; run entente fsck")
+        }
         return leaves
+    }
+
+    private func leaves(_ map: Int64, _ page: Int64) throws -> [UInt8]? {
+        if let place = try statements.recentPlace.first(map, page, { $0.integer(0) }) {
+            return try statements.recentPage.first(place) { $0.bytes(0) }
+        }
+        return try statements.page.first(map, page) { $0.bytes(0) }
     }
 }

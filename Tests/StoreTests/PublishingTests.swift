@@ -88,9 +88,11 @@ struct PublishingTests {
         }
     }
 
-    @Test("A large submission is cut into batches, and is published whole or not at all")
-    func large() async throws {
-        try await withStore { store, alliance in
+    @Test(
+        "A large submission is cut into batches, and is published whole or not at all",
+        arguments: [.usual, .none, RecentTables.Limits(least: 1_500, most: 1_500, rowsEach: 1, small: 0)])
+    func large(limits: RecentTables.Limits) async throws {
+        try await withStore(recentLimits: limits) { store, alliance in
             var log = try alliance.log()
             try log.begin()
             try await store.publish([Array(log.entries.dropLast())])
@@ -112,6 +114,12 @@ struct PublishingTests {
             #expect(published[0].published == start...start + 2_052)
             #expect(note == (try log.head().note))
             try await store.expectSame(as: log)
+            // So much is settled at once, within the savepoint or after it; by the usual limits the second batch waits.
+            let settled = try await store.read { try Int.fetchOne($0, sql: "SELECT max(settled) FROM log") }
+            let recent = try await store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM recent_identity") }
+            let waits = limits.least == RecentTables.Limits.usual.least
+            #expect(settled == log.entries.count - (waits ? 6 : 0))
+            #expect(recent == (waits ? 5 : 0))
         }
     }
 

@@ -72,7 +72,7 @@ struct ScaleTests {
     /// Tables that grow with a log. `log`, `charter`, `contradiction` and `map` grow with the alliance.
     private static let large: Set<String> = [
         "entry", "tile", "identity", "ignored", "row", "step", "page", "page_hash", "checkpoint", "cosignature",
-        "first_quorum", "document",
+        "first_quorum", "document", "recent_page", "recent_place", "recent_identity",
     ]
 
     @Test("No statement of a running node reads a whole table that grows with a log")

@@ -15,11 +15,12 @@ func withFolder<Value>(_ body: (String) async throws -> Value) async throws -> V
 
 /// A store of the test alliance in a fresh folder.
 func withStore<Value>(
-    _ alliance: TestAlliance? = nil, _ body: (Store, TestAlliance) async throws -> Value
+    _ alliance: TestAlliance? = nil, recentLimits: RecentTables.Limits = .usual,
+    _ body: (Store, TestAlliance) async throws -> Value
 ) async throws -> Value {
     let alliance = try alliance ?? TestAlliance()
     return try await withFolder { folder in
-        let store = try Store(folder: folder)
+        let store = try Store(folder: folder, recentLimits: recentLimits)
         try await store.install(alliance.charter)
         let value = try await body(store, alliance)
         try store.close()

@@ -12,7 +12,8 @@ struct AuditDatabase {
 
     /// The tables that are derived anew.
     static let derivedTables = [
-        "tile", "identity", "ignored", "map", "row", "step", "page", "page_hash", "document",
+        "tile", "identity", "ignored", "map", "row", "step", "page", "page_hash", "document", "recent_page",
+        "recent_place", "recent_identity",
     ]
 
     /// Opens a database.

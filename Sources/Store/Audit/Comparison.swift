@@ -33,6 +33,13 @@ struct Comparison {
         ),
         Table(name: "page", keys: ["map", "page"], values: ["leaves"], skipped: ofSkippedMap, log: nil),
         Table(name: "page_hash", keys: ["map", "page"], values: ["hash"], skipped: ofSkippedMap, log: nil),
+        Table(
+            name: "recent_page", keys: ["id"], values: ["hash", "leaves"], skipped: "(x.id >> 44) IN temp.skipped",
+            log: "x.id >> 44"),
+        Table(name: "recent_place", keys: ["map", "page"], values: ["place"], skipped: ofSkippedMap, log: nil),
+        Table(
+            name: "recent_identity", keys: ["log", "prefix", "entry"], values: [], skipped: "x.log IN temp.skipped",
+            log: "x.log"),
     ]
 
     private static let ofSkippedMap = "x.map IN (SELECT id FROM main.map WHERE log IN temp.skipped)"

@@ -30,7 +30,8 @@ struct Derivation {
         // Names without a schema are the scratch tables: SQLite looks there first.
         self.writes = try HotStatements(db)
         self.log = OpenLog(
-            id: log.id, state: LogState(member: log.member, charter: charter), frontier: TreeFrontier(), headSize: 0)
+            id: log.id, state: LogState(member: log.member, charter: charter), frontier: TreeFrontier(), headSize: 0,
+            recent: RecentTables(upTo: UInt64(max(0, log.settled))))
         for row in try GRDB.Row.fetchAll(db, sql: "SELECT name, id FROM temp.map WHERE log = ?", arguments: [log.id]) {
             self.log.mapIDs[row[0]] = row[1]
         }
@@ -38,6 +39,9 @@ struct Derivation {
 
     /// Why and where counting ended.
     var end: CountingEnd? { log.state.end }
+
+    /// Up to where the tables are settled: as in the log's row, where that can be.
+    var settled: UInt64 { log.recent.settled }
 
     /// Counts entries up to `size`.
     mutating func run(_ size: UInt64) throws {
@@ -65,13 +69,12 @@ struct Derivation {
         let start = log.state.size
         let reader = TransactionReader(db: db, log: log, statements: writes)
         let outcome = try log.state.process(batch.map(\.checked), reader: reader)
+        var appender = Appender(db: db, log: log, statements: writes)
         for (offset, entry) in batch.enumerated() {
             guard case .statement = entry.checked.entry else { continue }
             statements += 1
-            try writes.insertIdentity.run(
-                Tables.prefix(HashValue.sha256(entry.bytes)), Schema.entryID(log.id, start + UInt64(offset)))
+            appender.note(HashValue.sha256(entry.bytes), of: Schema.entryID(log.id, start + UInt64(offset)))
         }
-        var appender = Appender(db: db, log: log, statements: writes)
         try appender.store(outcome, from: start, reader: reader, documents: documents)
         log = appender.log
         for document in outcome.documents {

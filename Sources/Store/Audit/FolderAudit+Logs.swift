@@ -176,6 +176,13 @@ extension FolderAudit {
             report.work.statements += derivation.statements
             checkEnd(log, derivation.end)
             ends[log.id] = derivation.end
+            settled[log.id] = derivation.settled
+            if log.settled != Int64(derivation.settled) {
+                report.findings.add(
+                    .logDifferent,
+                    AuditFinding.Place(log: log.origin, table: "log", key: String(log.id), column: "settled"),
+                    expected: String(derivation.settled), found: String(log.settled))
+            }
             if derivation.loose > 0 {
                 report.findings.add(
                     .entryUnexpected, AuditFinding.Place(log: log.origin, index: size - derivation.loose),
@@ -223,7 +230,7 @@ extension AuditedLog {
             id: row.intOrNil("id") ?? 0, member: member, size: unsigned("size"),
             edge: [UInt8](row.blobOrNil("edge") ?? Data()), headSize: unsigned("head_size"),
             head: row.blobOrNil("head").map { [UInt8]($0) }, cosigned: unsigned("cosigned"),
-            quorum: unsigned("quorum"), endIndex: row.intOrNil("end_index"),
+            quorum: unsigned("quorum"), settled: row.intOrNil("settled") ?? -1, endIndex: row.intOrNil("end_index"),
             endReason: end.isNull ? nil : row.text("end_reason"))
     }
 }

@@ -107,10 +107,13 @@ extension FolderAudit {
                 verdict.facts.frontier.size == size ? Tables.bytes(verdict.facts.frontier.hashes) : Data(log.edge)
             try db.execute(
                 sql: """
-                    UPDATE main.log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4 WHERE id = ?5
-                    AND (size <> ?1 OR edge <> ?2 OR end_index IS NOT ?3 OR end_reason IS NOT ?4)
+                    UPDATE main.log SET size = ?1, edge = ?2, end_index = ?3, end_reason = ?4, settled = ?6 WHERE id = ?5
+                    AND (size <> ?1 OR edge <> ?2 OR end_index IS NOT ?3 OR end_reason IS NOT ?4 OR settled <> ?6)
                     """,
-                arguments: [Int64(size), edge, end.map { Int64($0.index) }, end?.reason.rawValue, log.id])
+                arguments: [
+                    Int64(size), edge, end.map { Int64($0.index) }, end?.reason.rawValue, log.id,
+                    Int64(settled[log.id] ?? 0),
+                ])
             if db.changesCount > 0 { done.append("\(log.origin): derived the log's row again") }
         }
         let comparison = Comparison(db: db, origins: [:])

@@ -58,6 +58,7 @@ public final class FolderAudit {
         derivable = []
         verdicts = []
         ends = [:]
+        settled = [:]
         try AuditDatabase.makeScratch(db)
         var isReadable = true
         func stage(_ table: String, _ body: () throws -> Void) throws {
@@ -99,4 +100,6 @@ public final class FolderAudit {
     var verdicts: [(log: AuditedLog, verdict: TreeVerdict)] = []
     /// Counting's end in the logs that were derived, by the logs' numbers.
     var ends: [Int64: CountingEnd] = [:]
+    /// Up to where the tables of those logs are settled.
+    var settled: [Int64: UInt64] = [:]
 }

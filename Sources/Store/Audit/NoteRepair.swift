@@ -194,8 +194,11 @@ struct LogRowRepair {
             }.map { $0 & ((1 << Schema.indexBits) - 1) + 1 }
             try db.execute(
                 sql:
-                    "INSERT INTO main.log(id, origin, member, size, edge, cosigned) VALUES (?, ?, ?, ?, zeroblob(?), ?)",
-                arguments: [number, member.log.name, member.id, top ?? 0, top == nil ? 0 : 32, top ?? 0])
+                    """
+                    INSERT INTO main.log(id, origin, member, size, edge, cosigned, settled)
+                    VALUES (?, ?, ?, ?4, zeroblob(?), ?4, ?4)
+                    """,
+                arguments: [number, member.log.name, member.id, top ?? 0, top == nil ? 0 : 32])
             done.append("\(member.log.name): made the log's row again")
         }
         return done

@@ -13,6 +13,7 @@ struct AuditedLog {
     var head: [UInt8]?
     var cosigned: UInt64
     var quorum: UInt64
+    var settled: Int64
     var endIndex: Int64?
     var endReason: String?
 

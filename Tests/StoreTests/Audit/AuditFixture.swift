@@ -25,7 +25,8 @@ struct AuditFixture: Sendable {
         let history = try Self.history(alliance)
         var other = try alliance.log(of: "us")
         try other.begin()
-        var store: Store? = try Store(folder: folder)
+        // Some of the first log waits to be settled, some is.
+        var store: Store? = try Store(folder: folder, recentLimits: .init(least: 100, most: 100, rowsEach: 1))
         guard let open = store else { throw Refused() }
         try await open.install(alliance.charter)
         for document in documents { _ = try open.documents.store(document) }

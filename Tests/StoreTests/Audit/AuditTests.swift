@@ -145,6 +145,40 @@ struct AuditTests {
         Damage("DELETE FROM page_hash WHERE rowid_of = 0", .derivedMissing, "page_hash"),
         Damage(
             "INSERT INTO page_hash SELECT map + 70, page, hash FROM page_hash LIMIT 1", .derivedUnexpected, "page_hash"),
+        Damage(
+            "UPDATE recent_page SET hash = zeroblob(32) WHERE id = (SELECT min(id) FROM recent_page)",
+            .derivedDifferent, "recent_page", "hash"),
+        Damage(
+            "UPDATE recent_page SET leaves = \(flip("leaves")) WHERE id = (SELECT max(id) FROM recent_page)",
+            .derivedDifferent, "recent_page", "leaves"),
+        Damage(
+            "UPDATE recent_page SET id = id + 1000 WHERE id = (SELECT max(id) FROM recent_page)", .derivedMissing,
+            "recent_page"),
+        Damage("DELETE FROM recent_page WHERE id = (SELECT min(id) FROM recent_page)", .derivedMissing, "recent_page"),
+        Damage(
+            "INSERT INTO recent_page SELECT id + 1000, hash, leaves FROM recent_page LIMIT 1", .derivedUnexpected,
+            "recent_page"),
+        Damage(
+            "UPDATE recent_place SET place = place + 1 WHERE rowid_of = 0", .derivedDifferent, "recent_place", "place"),
+        Damage("UPDATE recent_place SET place = -1 WHERE rowid_of = 0", .derivedDifferent, "recent_place", "place"),
+        Damage("UPDATE recent_place SET page = page + 1 WHERE rowid_of = 0", .derivedMissing, "recent_place"),
+        Damage("UPDATE recent_place SET map = map + 80 WHERE rowid_of = 0", .derivedUnexpected, "recent_place"),
+        Damage("DELETE FROM recent_place WHERE rowid_of = 0", .derivedMissing, "recent_place"),
+        Damage(
+            "INSERT INTO recent_place SELECT map, page + 3, -1 FROM recent_place LIMIT 1", .derivedUnexpected,
+            "recent_place"),
+        Damage("UPDATE recent_identity SET prefix = prefix + 1 WHERE rowid_of = 0", .derivedMissing, "recent_identity"),
+        Damage(
+            "UPDATE recent_identity SET entry = entry + 1 WHERE rowid_of = 0", .derivedUnexpected, "recent_identity"),
+        Damage("UPDATE recent_identity SET log = log + 7 WHERE rowid_of = 0", .derivedUnexpected, "recent_identity"),
+        Damage("DELETE FROM recent_identity WHERE rowid_of = 0", .derivedMissing, "recent_identity"),
+        Damage("INSERT INTO recent_identity VALUES (1, 7, 9)", .derivedUnexpected, "recent_identity"),
+        // To which batch's end it was settled is not known then; any is right.
+        Damage("UPDATE log SET settled = settled + 1 WHERE quorum > 0", .logDifferent, "log", "settled", left: .clean),
+        Damage("UPDATE log SET settled = 0 WHERE quorum > 0", .derivedUnexpected, "page", left: .clean),
+        Damage("UPDATE log SET settled = size WHERE quorum > 0", .derivedUnexpected, "recent_page", left: .clean),
+        Damage("UPDATE log SET settled = -1 WHERE quorum > 0", .logDifferent, "log", "settled", left: .clean),
+        Damage("UPDATE log SET settled = size + 9 WHERE quorum > 0", .logDifferent, "log", "settled", left: .clean),
         Damage("UPDATE document SET size = size + 1 WHERE rowid_of = 0", .derivedDifferent, "document", "size"),
         Damage("UPDATE document SET held = 7 WHERE rowid_of = 0", .derivedDifferent, "document", "held"),
         Damage("UPDATE document SET digest = zeroblob(32) WHERE rowid_of = 0", .derivedUnexpected, "document"),
@@ -219,6 +253,10 @@ struct AuditTests {
         "row": "(map, key) = (SELECT map, key FROM row ORDER BY map DESC, key LIMIT 1)",
         "page": "(map, page) = (SELECT map, page FROM page ORDER BY map DESC LIMIT 1)",
         "page_hash": "(map, page) = (SELECT map, page FROM page_hash ORDER BY map DESC LIMIT 1)",
+        "recent_place":
+            "(map, page) = (SELECT map, page FROM recent_place WHERE place >= 0 ORDER BY map DESC, page LIMIT 1)",
+        "recent_identity":
+            "(log, prefix, entry) = (SELECT log, prefix, entry FROM recent_identity ORDER BY log, prefix LIMIT 1)",
         "document": "digest = (SELECT min(digest) FROM document)",
     ]
 
