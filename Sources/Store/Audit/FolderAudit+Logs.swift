@@ -165,7 +165,15 @@ extension FolderAudit {
 
     // MARK: Counting
 
+    /// Derives all logs in one transaction, of the scratch tables alone: else SQLite would end one after each row.
     func derive(_ db: Database) throws {
+        try db.inTransaction(.deferred) {
+            try deriveAll(db)
+            return .commit
+        }
+    }
+
+    private func deriveAll(_ db: Database) throws {
         try Derivation.plantMaps(db)
         let documents = DocumentFolder(reading: "\(folder)/documents")
         for (log, size) in derivable {
