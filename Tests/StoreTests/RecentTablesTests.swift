@@ -139,7 +139,7 @@ struct RecentTablesTests {
     func limits() {
         let limits = RecentTables.Limits.usual
         #expect(limits.limit(rows: 0) == limits.least)
-        #expect(limits.limit(rows: 100_000) == 12_500)
+        #expect(limits.limit(rows: 100_000) == 6_250)
         #expect(limits.limit(rows: 1 << 40) == limits.most)
     }
 }
