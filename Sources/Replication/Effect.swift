@@ -43,10 +43,10 @@ public enum Effect: Hashable, Sendable {
     case serveRange(PeerID, RangeRequest)
     /// Send a document to a peer that cannot fetch it, in bulk, then report ``Event/served(_:)``.
     case serveDocument(PeerID, digest: HashValue, offset: UInt64)
-    /// Send the charter of this version as ``Message/charter(version:bytes:)``, or refuse.
+    /// Send every charter of this version that is held, each as ``Message/charter(version:bytes:)``.
     case serveCharter(PeerID, version: UInt64)
-    /// Verify a charter that follows ours, put it in force and report ``Event/membershipChanged(_:)``, or report
-    /// ``Event/charterRejected(_:_:)``.
+    /// Verify a charter; where it changes anything, store it and report ``Event/membershipChanged(_:)``. In any case
+    /// report ``Event/charterConsidered(_:version:_:)`` at last.
     case considerCharter(PeerID, version: UInt64, bytes: [UInt8])
     /// Hand this timer back at that moment, by the clock that `now` is read from; a timer that is set already is moved.
     case setTimer(TimerID, at: Instant)

@@ -51,10 +51,20 @@ public enum Event: Hashable, Sendable {
     case freshnessWanted(origin: String)
     /// A charter is in force, from a peer or from an operator.
     case membershipChanged(Membership)
-    /// A charter that a peer sent does not follow from ours.
-    case charterRejected(PeerID, Rejection)
+    /// The shell has dealt with an ``Effect/considerCharter(_:version:bytes:)``, after it told of what changed by it.
+    case charterConsidered(PeerID, version: UInt64, CharterOutcome)
     /// A timer that was set has expired.
     case timer(TimerID)
+}
+
+/// What became of a charter that a peer sent.
+public enum CharterOutcome: Hashable, Sendable {
+    /// It is held now, or was before.
+    case held
+    /// It follows a charter that is not held: those before it are due first.
+    case unconnected
+    /// It is no valid successor.
+    case rejected(Rejection)
 }
 
 /// Why something that was asked for does not come.

@@ -51,11 +51,20 @@ public struct Membership: Hashable, Sendable {
     public let quorum: Int
     /// The members, sorted by id.
     public let members: [Member]
+    /// The digests of every charter that is held, by version; where two of one version contradict each other, neither
+    /// of them is in force.
+    public let known: [UInt64: [HashValue]]
     /// The positions of members by the ID of their replica key; few IDs, if any, are of two keys.
     private let positionsByReplicaKey: [UInt32: [Int]]
 
     /// Describes a charter. Members are kept sorted by id; the charter has been checked, so ids and origins differ.
-    public init(alliance: HashValue, version: UInt64, digest: HashValue, quorum: Int, members: [Member]) {
+    ///
+    /// - Parameter known: the charters held beside the one in force.
+    public init(
+        alliance: HashValue, version: UInt64, digest: HashValue, quorum: Int, members: [Member],
+        known: [UInt64: [HashValue]] = [:]
+    ) {
+        self.known = known.merging([version: [digest]]) { old, new in old.contains(digest) ? old : old + new }
         self.alliance = alliance
         self.version = version
         self.digest = digest
@@ -67,6 +76,21 @@ public struct Membership: Hashable, Sendable {
             if let key = member.replicaKey { positions[key.keyID, default: []].append(position) }
         }
         positionsByReplicaKey = positions
+    }
+
+    /// The newest version of which any charter is held.
+    var newestKnown: UInt64 { known.keys.max() ?? version }
+
+    /// Whether this charter is held.
+    func knows(_ version: UInt64, _ digest: HashValue) -> Bool { known[version]?.contains(digest) ?? false }
+
+    /// The charters held that no other charter held follows: what a peer must have been told of to hold all of them.
+    var newest: [(version: UInt64, digest: HashValue)] {
+        guard newestKnown > version else { return [(version, digest)] }
+        return [(version, digest)]
+            + known.keys.filter { $0 > version }.sorted().flatMap { number in
+                (known[number] ?? []).map { (number, $0) }
+            }
     }
 
     /// The member with this id.

@@ -58,6 +58,16 @@ struct Press {
         return results
     }
 
+    /// Publishes a state leaf alone, which names the charter in force.
+    mutating func publishLeaf() throws {
+        var state = log.state
+        guard state.governance.isActive(at: state.size), state.end == nil else { return }
+        let reader = TransactionReader(db: db, log: log, statements: statements)
+        let outcome = try state.seal([], reader: reader)
+        guard state.size > log.size else { return }
+        try store([], outcome, state, reader)
+    }
+
     /// Publishes several submissions as one batch; those that would not count are refused, and the rest tried again.
     private mutating func publish(_ submissions: [(number: Int, entries: [[UInt8]])]) throws {
         var together = submissions.map { ($0.number, check($0.entries, log.state)) }

@@ -139,7 +139,7 @@ struct RecentTables {
 
     /// Moves all that is recent of a log, row by row: for a statement that changes many rows SQLite keeps, in memory, what
     /// they were before.
-    private mutating func settle(
+    mutating func settle(
         _ log: Int64, _ size: UInt64, _ maps: [Int64], _ db: Database, _ statements: HotStatements
     ) throws {
         for map in maps {

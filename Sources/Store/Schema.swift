@@ -30,6 +30,20 @@ enum Schema {
         }
         migrator.registerMigration("3: entries without base64url", migrate: packEntries)
         migrator.registerMigration("4: recent pages and identities") { db in try db.execute(sql: recent) }
+        migrator.registerMigration("5: several charters of one version") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE known_charter(
+                        version INTEGER NOT NULL CHECK (version >= 1),
+                        digest BLOB NOT NULL CHECK (length(digest) = 32),
+                        file BLOB NOT NULL,
+                        PRIMARY KEY(version, digest)
+                    ) STRICT, WITHOUT ROWID;
+                    INSERT INTO known_charter SELECT version, digest, file FROM charter;
+                    DROP TABLE charter;
+                    ALTER TABLE known_charter RENAME TO charter;
+                    """)
+        }
         return migrator
     }
 

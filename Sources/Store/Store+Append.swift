@@ -84,7 +84,8 @@ extension Store {
     /// signed checkpoint. A submission is published whole or not at all.
     ///
     /// - Parameters:
-    ///   - submissions: the entries of each, in order.
+    ///   - submissions: the entries of each, in order; none at all for a state leaf alone, which names the charter in
+    ///     force.
     ///   - check: reads entries and checks their signatures, given the log's state before them.
     ///   - sign: signs a checkpoint's text with the log's key and gives the note. Called inside the transaction; the
     ///     signature leaves this process only once the transaction is durable.
@@ -98,6 +99,7 @@ extension Store {
             let log = try writer.log(origin, db)
             var press = Press(db: db, log: log, statements: statements, documents: documents, check: check)
             let results = try press.publish(submissions)
+            if submissions.isEmpty { try press.publishLeaf() }
             var note: [UInt8]?
             if press.log.size > press.log.headSize {
                 let root = press.log.frontier.root

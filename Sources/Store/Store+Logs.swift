@@ -22,52 +22,44 @@ public struct LogRecord: Sendable {
 }
 
 extension Store {
-    /// The newest charter's file, if one was installed.
-    public func charterFile() async throws -> [UInt8]? {
-        try await read { db in
-            try Data.fetchOne(db, sql: "SELECT file FROM charter ORDER BY version DESC LIMIT 1").map { [UInt8]($0) }
-        }
+    /// The files of all charters that are installed, the oldest version first.
+    public func charterFiles() async throws -> [[UInt8]] { try await read { try Self.charterFiles($0) } }
+
+    static func charterFiles(_ db: Database) throws -> [[UInt8]] {
+        try Data.fetchAll(db, sql: "SELECT file FROM main.charter ORDER BY version, digest").map { [UInt8]($0) }
     }
 
-    /// Installs a charter and makes a place for each of its members' logs.
+    /// Installs version 1 alone.
     public func install(_ charter: VerifiedCharter) async throws {
-        show(try await write { db, writer in try Self.install(charter, db, writer) })
+        try await install(CharterChain(charter)) { entries, state in
+            let keys = state.candidates(with: entries.map { LogEntry($0) })
+            return entries.map { NewEntry($0, keys: keys) }
+        }
     }
 
-    private static func install(
-        _ charter: VerifiedCharter, _ db: Database, _ writer: WriterState
-    ) throws -> [String: LogView] {
-        let known = try Data.fetchOne(
-            db, sql: "SELECT digest FROM charter WHERE version = ?", arguments: [charter.charter.version])
-        if let known, [UInt8](known) != charter.digest.bytes {
-            throw StoreError(
-                .rollback, "another charter of version \(charter.charter.version) is installed here already")
+    /// Installs the charters that are known, makes a place for each member's log, and counts again what a cut governs
+    /// otherwise than before: all in one transaction.
+    ///
+    /// - Parameters:
+    ///   - chain: with every charter that was installed before.
+    ///   - check: reads entries and checks their signatures, given the log's state before them.
+    /// - Throws: ``StoreError`` with code `rollback` where another charter was installed before.
+    public func install(
+        _ chain: CharterChain, check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry]
+    ) async throws {
+        let shown = try await write { [documents] db, writer in
+            try ChartersUpdate(db: db, documents: documents, check: check, writer: writer).run(chain)
         }
-        try db.execute(
-            sql: "INSERT OR IGNORE INTO charter(version, digest, file) VALUES (?, ?, ?)",
-            arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
-        for member in charter.charter.members {
-            try db.execute(
-                sql: "INSERT OR IGNORE INTO log(origin, member) VALUES (?, ?)",
-                arguments: [member.log.name, member.id])
-        }
-        var logs: [String: OpenLog] = [:]
-        for member in charter.charter.members {
-            logs[member.log.name] = try open(db, member, charter, writer.recentLimits)
-        }
-        writer.charter = charter
-        writer.logs = logs
-        return writer.logs.mapValues { LogView($0) }
+        views.withLock { $0.merge(shown) { $1 } }
     }
 
     /// Reads a log's derived state again: a few rows, whatever the log's size.
     static func open(
-        _ db: Database, _ member: CharterMember, _ charter: VerifiedCharter, _ limits: RecentTables.Limits
+        _ db: Database, _ origin: String, _ chain: CharterChain, _ limits: RecentTables.Limits
     ) throws -> OpenLog {
-        let record = try record(db, member.log.name)
-        guard
-            let id = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [member.log.name])
-        else { throw StoreError(.unknown, "no log \(member.log.name) here") }
+        let record = try record(db, origin)
+        guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM log WHERE origin = ?", arguments: [origin])
+        else { throw StoreError(.unknown, "no log \(origin) here") }
         var ids: [String: Int64] = [:]
         var lines: [StateLeaf.Line] = []
         for row in try GRDB.Row.fetchAll(
@@ -98,8 +90,8 @@ extension Store {
             }
         }
         let state = try LogState(
-            member: member, charter: charter, size: record.size, lines: lines, end: record.end, roster: roster,
-            definitions: definitions)
+            origin: origin, chain: chain, size: record.size, lines: lines, end: record.end, roster: roster,
+            definitions: definitions, last: record.size > 0 ? try Tables.entry(db, id, record.size - 1) : nil)
         return OpenLog(
             id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize,
             recent: try RecentTables(db, log: id, size: record.size, limits))

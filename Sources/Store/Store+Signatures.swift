@@ -1,3 +1,4 @@
+import Alliance
 import Foundation
 import GRDB
 public import TransparencyLog
@@ -47,7 +48,11 @@ extension Store {
         _ origin: String, size: UInt64, root: HashValue, quorum: Int,
         sign: @Sendable @escaping () throws -> StoredCosignature
     ) async throws -> StoredCosignature {
-        try await write { db, _ in
+        try await write { db, writer in
+            guard try Self.isJudged(try writer.log(origin, db), size, db) else {
+                throw StoreError(
+                    .rollback, "what \(origin) says at \(size) cannot be compared under the charter in force")
+            }
             try db.cachedStatement(
                 sql: """
                     UPDATE log SET cosigned = ?1
@@ -72,6 +77,14 @@ extension Store {
             try Self.judge(db, log, size, quorum)
             return signature
         }
+    }
+
+    /// Whether the state leaf before a size was compared with what the entries give.
+    private static func isJudged(_ log: OpenLog, _ size: UInt64, _ db: Database) throws -> Bool {
+        guard size > 0, size < log.size, let entry = try Tables.entry(db, log.id, size - 1),
+            case .stateLeaf(let leaf) = LogEntry(entry)
+        else { return log.state.isJudged }
+        return log.state.isJudged(leaf)
     }
 
     /// Keeps signatures under a checkpoint that is held here: the newest of each member. Where they make a quorum, the

@@ -9,8 +9,8 @@ import TransparencyLog
 final class WriterState: @unchecked Sendable {
     /// By origin.
     var logs: [String: OpenLog] = [:]
-    /// The charter in force; nil before the first is installed.
-    var charter: VerifiedCharter?
+    /// The charters that are known; nil before the first is installed.
+    var chain: CharterChain?
     let recentLimits: RecentTables.Limits
     /// Prepared when the writer's connection is first written on; finalised before it is closed.
     private var prepared: HotStatements?
@@ -34,10 +34,8 @@ final class WriterState: @unchecked Sendable {
     /// A log, read from the database where it is not known.
     func log(_ origin: String, _ db: Database) throws -> OpenLog {
         if let log = logs[origin] { return log }
-        guard let charter, let member = charter.charter.member(origin: origin) else {
-            throw StoreError(.unknown, "no log \(origin) here")
-        }
-        let log = try Store.open(db, member, charter, recentLimits)
+        guard let chain else { throw StoreError(.unknown, "no charter is installed here yet") }
+        let log = try Store.open(db, origin, chain, recentLimits)
         logs[origin] = log
         return log
     }
@@ -87,10 +85,13 @@ final class TransactionReader: LogReader {
     }
 
     func index(of identity: HashValue) throws -> UInt64? {
+        // What is counted again has the identities of all that follows as well.
         let first = Schema.entryID(log.id, 0)
+        let end = Schema.entryID(log.id, log.state.size)
         let prefix = Tables.prefix(identity)
-        let settled = try statements.identity.integers(prefix, first, Schema.entryID(log.id + 1, 0) - 1)
-        for id in settled + (try statements.recentIdentity.integers(log.id, prefix)) {
+        let settled = try statements.identity.integers(prefix, first, end - 1)
+        let recent = try statements.recentIdentity.integers(log.id, prefix).filter { $0 < end }
+        for id in settled + recent {
             let index = UInt64(id - first)
             if let bytes = try Tables.entry(db, log.id, index), HashValue.sha256(bytes) == identity { return index }
         }

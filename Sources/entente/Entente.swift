@@ -30,8 +30,9 @@ struct EntenteCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Setting up",
                 subcommands: [
-                    KeysCommand.self, CharterCommand.self, InitCommand.self, NodeCommand.self, ConfigCommand.self,
-                    StaffCommand.self, CertificateCommand.self, FsckCommand.self, AuditCommand.self,
+                    KeysCommand.self, CharterCommand.self, InitCommand.self, JoinCommand.self, NodeCommand.self,
+                    ConfigCommand.self, StaffCommand.self, CertificateCommand.self, FsckCommand.self,
+                    AuditCommand.self,
                 ]),
             CommandGroup(
                 name: "Publishing",

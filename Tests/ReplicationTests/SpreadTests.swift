@@ -328,7 +328,8 @@ import TransparencyLog
         #expect(came == [.considerCharter(PeerID(1), version: 2, bytes: [1])])
         let changed = node.handle(.membershipChanged(next.membership), now: .t0)
         #expect(changed.messages(to: 1).contains(.charterOffer(version: 2, digest: next.membership.digest)))
-        #expect(changed.messages(to: 1).contains(.wantCharter(version: 3)))
+        let considered = node.handle(.charterConsidered(PeerID(1), version: 2, .held), now: .t0)
+        #expect(considered.messages(to: 1) == [.wantCharter(version: 3)])
         #expect(node.take(.head(Announcement(note: try xx.head())), from: 1).fetches.count == 1)
     }
 
@@ -352,12 +353,69 @@ import TransparencyLog
         node.meet(2, "us", alliance)
         _ = node.take(.charterOffer(version: 2, digest: .zero), from: 1)
         _ = node.take(.charterOffer(version: 2, digest: .zero), from: 2)
-        let effects = node.handle(.charterRejected(PeerID(1), Rejection(.invalidCharter, "no")), now: .t0)
+        let no = CharterOutcome.rejected(Rejection(.invalidCharter, "no"))
+        let effects = node.handle(.charterConsidered(PeerID(1), version: 2, no), now: .t0)
         #expect(effects.rejections.map(\.reason) == [.invalidCharter])
         #expect(effects.messages(to: 2) == [.wantCharter(version: 2)])
         let late = node.handle(.timer(.charter), now: .t0 + 10_000)
         #expect(late.messages(to: 1).isEmpty)
         let other = node.take(.charterOffer(version: 1, digest: .zero), from: 1)
         #expect(other.rejections.map(\.reason) == [.differentCharter])
+    }
+
+    /// What the shell says once a charter is held.
+    private func held(_ version: UInt64, _ digests: [UInt64: [HashValue]]) throws -> Membership {
+        let base = try TestAlliance(["pk", "sv", "us"], version: version).membership
+        return Membership(
+            alliance: base.alliance, version: version, digest: base.digest, quorum: 1, members: base.members,
+            known: digests)
+    }
+
+    @Test func twoChartersOfOneVersionReachEverybody() throws {
+        let (a, b) = (HashValue.sha256("A"), HashValue.sha256("B"))
+        var node = alliance.node("sv")
+        node.meet(1, "pk", alliance)
+        node.meet(2, "us", alliance)
+        _ = node.take(.charterOffer(version: 2, digest: a), from: 1)
+        _ = node.take(.charterOffer(version: 2, digest: b), from: 2)
+        _ = node.take(.charter(version: 2, bytes: [1]), from: 1)
+        // The shell holds A; the other one is asked for, though its version is known.
+        let one = Membership(
+            alliance: alliance.membership.alliance, version: 2, digest: a, quorum: 1,
+            members: alliance.membership.members, known: [1: [alliance.membership.digest], 2: [a]])
+        _ = node.handle(.membershipChanged(one), now: .t0)
+        let asked = node.handle(.charterConsidered(PeerID(1), version: 2, .held), now: .t0)
+        #expect(asked.messages(to: 2) == [.wantCharter(version: 2)])
+        #expect(asked.messages(to: 1).isEmpty)
+        // A peer that holds both sends both; none is an offence.
+        #expect(node.take(.charter(version: 2, bytes: [1]), from: 2).rejections.isEmpty)
+        #expect(node.take(.charter(version: 2, bytes: [2]), from: 2).rejections.isEmpty)
+        let contested = try held(1, [1: [alliance.membership.digest], 2: [a, b]])
+        let told = node.handle(.membershipChanged(contested), now: .t0).messages(to: 1)
+        for offer in [(1, alliance.membership.digest), (2, a), (2, b)] as [(UInt64, HashValue)] {
+            #expect(told.contains(.charterOffer(version: offer.0, digest: offer.1)))
+        }
+        #expect(node.handle(.charterConsidered(PeerID(2), version: 2, .held), now: .t0).messages(to: 2).isEmpty)
+        // Both are served.
+        #expect(node.take(.wantCharter(version: 2), from: 1) == [.serveCharter(PeerID(1), version: 2)])
+        // Whoever comes later is told as well.
+        let met = node.meet(3, "pk", alliance)
+        #expect(met.messages(to: 3).contains(.charterOffer(version: 2, digest: b)))
+    }
+
+    @Test func aBranchIsFollowedDownToWhereItParts() throws {
+        var node = alliance.node("sv")
+        node.meet(1, "pk", alliance)
+        let here = try held(4, [1: [HashValue.sha256("charter 1")], 2: [.sha256("2")], 3: [.sha256("3")]])
+        _ = node.handle(.membershipChanged(here), now: .t0)
+        var effects = node.take(.charterOffer(version: 3, digest: .sha256("other 3")), from: 1)
+        #expect(effects.messages(to: 1) == [.wantCharter(version: 3)])
+        effects = node.handle(.charterConsidered(PeerID(1), version: 3, .unconnected), now: .t0)
+        #expect(effects.messages(to: 1) == [.wantCharter(version: 2)])
+        effects = node.handle(.charterConsidered(PeerID(1), version: 2, .held), now: .t0)
+        #expect(effects.messages(to: 1) == [.wantCharter(version: 3)])
+        // It does not come to anything: not again at once.
+        effects = node.handle(.charterConsidered(PeerID(1), version: 3, .unconnected), now: .t0)
+        #expect(effects.messages(to: 1).isEmpty)
     }
 }

@@ -18,6 +18,9 @@ public struct MemoryLog: LogReader, Sendable {
 
     public init(member: CharterMember, charter: VerifiedCharter) { state = LogState(member: member, charter: charter) }
 
+    /// The log of a chain of charters that has this origin.
+    public init(origin: String, chain: CharterChain) throws { state = try LogState(origin: origin, chain: chain) }
+
     // MARK: LogReader
 
     public func row(_ key: RowKey) -> Row? { rows[key] }

@@ -12,20 +12,42 @@ extension LogState {
         guard end == nil else { return ignore(batch, nil) }
         guard batch.count <= Self.batchLimit else { return ignore(batch, .longBatch) }
         guard case .stateLeaf(let claimed)? = batch.last?.entry else { return ignore(batch, .unknownLeaf) }
-        guard claimed.charterVersion == charter.charter.version, claimed.charterDigest == charter.digest else {
-            return ignore(batch, .otherCharter)
+        let index = size + UInt64(batch.count) - 1
+        let version = Int(clamping: claimed.charterVersion)
+        guard version >= charterVersion else { return ignore(batch, .otherCharter) }
+        guard let governing = governing(at: index, naming: version) else { return pass(batch, claimed) }
+        // A leaf that names an older charter than the one that governs it can't be compared: what that one would give
+        // is not what counts here.
+        var named = governing
+        let isJudged = governing.charter.version <= version
+        if isJudged {
+            guard let found = chain.version(version), claimed.charterDigest == found.digest else {
+                return ignore(batch, .otherCharter)
+            }
+            named = found
         }
         var next = self
-        var work = BatchWork(state: next)
-        let outcome = try work.run(batch.dropLast(), reader: reader)
+        var work = BatchWork(state: next, governing: governing)
+        let outcome = try work.run(batch.dropLast(), naming: named, reader: reader)
         next = work.state
         guard next.roster != nil else { return ignore(batch, .noRoster) }
-        guard outcome.leaf == claimed else { return ignore(batch, .falseLeaf) }
+        guard !isJudged || outcome.leaf == claimed else { return ignore(batch, .falseLeaf) }
         var complete = outcome
         complete.verdicts.append(.stateLeaf)
         next.size = size + UInt64(batch.count)
+        next.note(claimed)
         self = next
         return complete
+    }
+
+    /// Stores what a member says while nothing of it counts.
+    private mutating func pass(_ batch: [CheckedEntry], _ leaf: StateLeaf) -> BatchOutcome {
+        var outcome = BatchOutcome(leaf: leaf)
+        outcome.verdicts = batch.dropLast().map { _ in .ignored(.notActive) } + [.stateLeaf]
+        size += UInt64(batch.count)
+        charterVersion = Int(clamping: leaf.charterVersion)
+        isJudged = false
+        return outcome
     }
 
     /// Processes statements that this member is about to publish, and gives the leaf that must end their batch.
@@ -34,26 +56,39 @@ extension LogState {
     public mutating func seal(_ statements: [CheckedEntry], reader: some LogReader) throws -> BatchOutcome {
         guard end == nil else { return ignore(statements, nil) }
         guard statements.count < Self.batchLimit else { return ignore(statements, .longBatch) }
-        var work = BatchWork(state: self)
-        var outcome = try work.run(statements[...], reader: reader)
+        let index = size + UInt64(statements.count)
+        guard charterVersion <= charter.charter.version else { return refuse(statements, .undecidedCharter) }
+        guard let governing = governing(at: index, naming: charter.charter.version) else {
+            return refuse(statements, .notActive)
+        }
+        var work = BatchWork(state: self, governing: governing)
+        var outcome = try work.run(statements[...], naming: charter, reader: reader)
         self = work.state
         outcome.verdicts.append(.stateLeaf)
-        size += UInt64(statements.count) + 1
+        size = index + 1
+        note(outcome.leaf)
+        return outcome
+    }
+
+    /// Publishes nothing.
+    private func refuse(_ statements: [CheckedEntry], _ reason: Verdict.Reason) -> BatchOutcome {
+        var outcome = BatchOutcome(leaf: leaf(before: size, naming: charter))
+        outcome.verdicts = statements.map { _ in .ignored(reason) }
         return outcome
     }
 
     /// Stores without effect.
     private mutating func ignore(_ batch: [CheckedEntry], _ reason: CountingEnd.Reason?) -> BatchOutcome {
         if let reason { end = CountingEnd(index: size, reason: reason) }
-        var outcome = BatchOutcome(leaf: leaf(before: size))
+        var outcome = BatchOutcome(leaf: leaf(before: size, naming: charter))
         outcome.verdicts = batch.map { _ in .ignored(.afterEnd) }
         outcome.end = reason.map { CountingEnd(index: size, reason: $0) }
         size += UInt64(batch.count)
         return outcome
     }
 
-    /// The leaf that would stand at `index` with the present maps.
-    func leaf(before index: UInt64) -> StateLeaf {
+    /// The leaf that would stand at `index` with the present maps and name that charter.
+    func leaf(before index: UInt64, naming charter: VerifiedCharter) -> StateLeaf {
         StateLeaf(
             entryCount: index, charterVersion: charter.charter.version, charterDigest: charter.digest,
             lines: Array(lines.values))
@@ -76,6 +111,8 @@ extension Statement {
 /// One batch being processed: rows are worked on here, and hashed into the maps at the end.
 struct BatchWork {
     var state: LogState
+    private let governing: VerifiedCharter
+    private let member: CharterMember
     private var rows: [RowKey: Row] = [:]
     /// Keys of ``rows`` in the order in which they were first changed.
     private var changed: [RowKey] = []
@@ -88,12 +125,18 @@ struct BatchWork {
     private var approvals: [HashValue: [(index: Int, entry: CheckedEntry)]] = [:]
     private var outcome: BatchOutcome
 
-    init(state: LogState) {
+    /// - Parameter governing: the charter that governs the batch.
+    init(state: LogState, governing: VerifiedCharter) {
         self.state = state
-        outcome = BatchOutcome(leaf: state.leaf(before: 0))
+        self.governing = governing
+        member = governing.charter.member(id: state.member.id) ?? state.member
+        outcome = BatchOutcome(leaf: state.leaf(before: 0, naming: governing))
     }
 
-    mutating func run(_ batch: ArraySlice<CheckedEntry>, reader: some LogReader) throws -> BatchOutcome {
+    /// - Parameter named: the charter that the batch's leaf names.
+    mutating func run(
+        _ batch: ArraySlice<CheckedEntry>, naming named: VerifiedCharter, reader: some LogReader
+    ) throws -> BatchOutcome {
         self.batch = batch
         start = state.size
         indices.reserveCapacity(batch.count)
@@ -106,7 +149,7 @@ struct BatchWork {
             outcome.verdicts.append(try count(checked, at: start + UInt64(offset), offset: offset, reader))
         }
         try hash(reader)
-        outcome.leaf = state.leaf(before: start + UInt64(batch.count))
+        outcome.leaf = state.leaf(before: start + UInt64(batch.count), naming: named)
         return outcome
     }
 
@@ -198,14 +241,14 @@ struct BatchWork {
     private mutating func count(
         _ roster: Roster, _ statement: Statement, _ item: Row.Item, _ reader: some LogReader
     ) throws -> Verdict {
-        let rootKeys = state.member.rootKeys
+        let rootKeys = member.rootKeys
         var signed: Set<String> = []
         for signature in statement.signatures {
             guard let root = rootKeys.first(where: { $0.name == signature.keyName }) else { continue }
             guard signature.isValid(by: root.key) else { return .ignored(.badSignature) }
             signed.insert(root.name)
         }
-        guard signed.count >= state.member.rootThreshold else { return .ignored(.notInForce) }
+        guard signed.count >= member.rootThreshold else { return .ignored(.notInForce) }
         if let newest = state.roster {
             guard roster.ordinal == newest.roster.ordinal + 1, roster.previous == newest.digest else {
                 return .ignored(.notSuccessor)
@@ -213,7 +256,7 @@ struct BatchWork {
         } else {
             guard roster.ordinal == 0, item.index == 0 else { return .ignored(.notSuccessor) }
         }
-        let charterKeys = Set(state.charter.charter.members.flatMap(\.rawKeys))
+        let charterKeys = Set(governing.charter.members.flatMap(\.rawKeys))
         guard !roster.officers.contains(where: { charterKeys.contains($0.key.bytes) }) else {
             return .ignored(.notPermitted)
         }
@@ -228,12 +271,12 @@ struct BatchWork {
         guard let definition = try? RegisterDefinition(descriptor: statement.descriptor),
             definition.name.utf8.elementsEqual(statement.name.utf8), definition.version == statement.version
         else { return .ignored(.malformed) }
-        if RegisterName.isOwn(definition.name, of: state.member.name) {
+        if RegisterName.isOwn(definition.name, of: member.name) {
             if let old = state.definitions[definition.name], !definition.isCompatibleSuccessor(of: old) {
                 return .ignored(.incompatible)
             }
         } else {
-            guard let shared = state.charter.charter.register(definition.name),
+            guard let shared = governing.charter.register(definition.name),
                 shared.definition == HashValue.sha256(statement.descriptor)
             else { return .ignored(.notListed) }
         }

@@ -3,10 +3,19 @@ public import TransparencyLog
 /// What one log says, as far as it is derived: a pure function of its entries and the charter (formats, sections 7
 /// and 8). A value: a batch is processed on a copy, which replaces the original once its results are durable.
 public struct LogState: Sendable {
-    /// The member that owns the log.
+    /// The member that owns the log, as the charter in force has it.
     public let member: CharterMember
-    /// The charter that governs.
+    /// The charter in force, which the next state leaf of one's own names.
     public let charter: VerifiedCharter
+    /// The decided charters up to the one in force.
+    public let chain: CharterChain
+    /// Which of them governs which index.
+    public let governance: LogGovernance
+    /// The version that the last state leaf names; 0 before the first.
+    public internal(set) var charterVersion = 0
+    /// Whether the last state leaf was compared with what the entries give: not where nothing of the member counts, or
+    /// where the leaf names an older charter than the one that governs it.
+    public internal(set) var isJudged = true
     /// Entries derived so far; a batch's end.
     public internal(set) var size: UInt64
     /// The newest counted roster, with the digest of its payload.
@@ -23,10 +32,29 @@ public struct LogState: Sendable {
     /// Bytes of one batch's entries.
     public static let batchByteLimit = 16 << 20
 
-    /// The state before a log's first entry.
+    /// The state before the first entry of the log that `origin` names.
+    ///
+    /// - Throws: ``AllianceError`` where no member has, or had, that log.
+    public init(origin: String, chain: CharterChain) throws(AllianceError) {
+        guard let governance = LogGovernance(of: origin, under: chain),
+            let member = chain.current.charter.member(id: governance.member)
+        else { throw AllianceError(.unknown, "no member has the log \(origin)") }
+        self.init(member: member, chain: chain, governance: governance)
+    }
+
+    /// The state before the first entry of a member's log under one charter alone.
     public init(member: CharterMember, charter: VerifiedCharter) {
+        guard let governance = LogGovernance(of: member.log.name, under: [charter]) else {
+            preconditionFailure("the charter has this member")
+        }
+        self.init(member: member, chain: CharterChain(charter), governance: governance)
+    }
+
+    private init(member: CharterMember, chain: CharterChain, governance: LogGovernance) {
         self.member = member
-        self.charter = charter
+        self.charter = chain.current
+        self.chain = chain
+        self.governance = governance
         size = 0
         roster = nil
         definitions = [:]
@@ -38,12 +66,15 @@ public struct LogState: Sendable {
     /// read again.
     ///
     /// - Throws: ``AllianceError`` where they do not say what they must: storage is damaged.
+    ///
+    /// - Parameter last: the log's last entry: its state leaf.
     public init(
-        member: CharterMember, charter: VerifiedCharter, size: UInt64, lines: [StateLeaf.Line], end: CountingEnd?,
-        roster: (index: UInt64, entry: [UInt8])?, definitions: [[UInt8]]
+        origin: String, chain: CharterChain, size: UInt64, lines: [StateLeaf.Line], end: CountingEnd?,
+        roster: (index: UInt64, entry: [UInt8])?, definitions: [[UInt8]], last: [UInt8]?
     ) throws {
-        self.init(member: member, charter: charter)
+        try self.init(origin: origin, chain: chain)
         self.size = size
+        if let last, end == nil, case .stateLeaf(let leaf) = LogEntry(last) { note(leaf) }
         self.end = end
         for line in lines { self.lines[line.name] = line }
         if let stored = roster {
@@ -56,6 +87,25 @@ public struct LogState: Sendable {
             else { throw AllianceError(.malformed, "a stored definition is no definition", at: member.log.name) }
             self.definitions[definition.name] = try RegisterDefinition(descriptor: definition.descriptor)
         }
+    }
+
+    /// The charter that governs the batch whose leaf names `version`, if that leaf is the entry at `index`; nil where
+    /// nothing of the member counts there.
+    func governing(at index: UInt64, naming version: Int) -> VerifiedCharter? {
+        governance.isActive(at: index) ? governance.charter(at: index, naming: version) : nil
+    }
+
+    /// Takes note of a batch's leaf.
+    mutating func note(_ leaf: StateLeaf) {
+        charterVersion = Int(clamping: leaf.charterVersion)
+        isJudged = isJudged(leaf)
+    }
+
+    /// Whether a leaf of this log is compared with what the entries give: the member is active, and the leaf names no
+    /// older charter than the one that governs it.
+    public func isJudged(_ leaf: StateLeaf) -> Bool {
+        let version = Int(clamping: leaf.charterVersion)
+        return governing(at: leaf.entryCount, naming: version).map { $0.charter.version <= version } ?? false
     }
 
     /// The keys that may sign in the next entries, with those of rosters among them.

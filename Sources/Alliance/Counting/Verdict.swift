@@ -26,6 +26,8 @@ public enum Verdict: Hashable, Sendable {
         case dropsReferences = "drops-references"
         case notSuccessor = "roster-not-next"
         case afterEnd = "after-counting-ended"
+        case notActive = "member-not-active"
+        case undecidedCharter = "charter-undecided"
 
         /// The reason as a sentence for people.
         public var text: String {
@@ -49,6 +51,8 @@ public enum Verdict: Hashable, Sendable {
             case .dropsReferences: "it does not repeat the references of the statement that it replaces"
             case .notSuccessor: "it is not the direct successor of the newest roster"
             case .afterEnd: "counting in this log has ended"
+            case .notActive: "the charter has the member suspended or removed, or has given it another log"
+            case .undecidedCharter: "regulators signed two charters of one version, and have not decided yet"
             }
         }
     }

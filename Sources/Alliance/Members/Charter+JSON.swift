@@ -9,7 +9,7 @@ extension Charter {
             "previous": previous.map { .string($0.base64url) } ?? .null, "issued": .string(issued.text),
             "expires": .string(expires.text), "threshold": .integer(Int64(threshold)),
             "quorum": .integer(Int64(quorum)), "registers": .array(registers.map(\.json)),
-            "members": .array(members.map(\.json)), "cuts": [],
+            "members": .array(members.map(\.json)), "cuts": .array(cuts.map(\.json)),
         ]
         return object.encoded()
     }
@@ -34,11 +34,31 @@ extension Charter {
         for (position, view) in try reader.array("members", most: Self.memberLimit, least: 1).enumerated() {
             members.append(try CharterMember(view, at: "members[\(position)]"))
         }
-        guard try reader.array("cuts", most: Self.memberLimit).isEmpty else {
+        cuts = []
+        let cutViews = try reader.array("cuts", most: Self.memberLimit)
+        guard version > 1 || cutViews.isEmpty else {
             throw AllianceError(.invalidField, "version 1 has no cuts", at: "cuts")
+        }
+        for (position, view) in cutViews.enumerated() {
+            cuts.append(try CharterCut(view, at: "cuts[\(position)]"))
         }
         try reader.finish()
         try validate()
+    }
+}
+
+extension CharterCut {
+    fileprivate var json: JSONValue {
+        ["origin": .string(origin), "size": .integer(Int64(clamping: size)), "root": .string(root.base64url)]
+    }
+
+    fileprivate init(_ view: JSONView, at place: String) throws(AllianceError) {
+        var reader = try JSONReader(view, at: place)
+        let origin = try reader.string("origin", most: 200)
+        let size = UInt64(try reader.integer("size", in: 0...1 << 44))
+        let root = try reader.digest("root")
+        try reader.finish()
+        self.init(origin: origin, size: size, root: root)
     }
 }
 

@@ -104,6 +104,23 @@ public struct CharterMember: Hashable, Sendable {
     }
 }
 
+/// Where the statements of one log begin to be governed by the charter that states this.
+public struct CharterCut: Hashable, Sendable {
+    /// The log, as the version before knows it.
+    public let origin: String
+    /// The first index that the new version governs: a checkpoint's size.
+    public let size: UInt64
+    /// The root of the log's tree of that size.
+    public let root: HashValue
+
+    /// States a cut.
+    public init(origin: String, size: UInt64, root: HashValue) {
+        self.origin = origin
+        self.size = size
+        self.root = root
+    }
+}
+
 /// What a charter says: the alliance's membership and every input of trust.
 public struct Charter: Hashable, Sendable {
     /// The alliance's name.
@@ -121,6 +138,8 @@ public struct Charter: Hashable, Sendable {
     public var quorum: Int
     public var registers: [SharedRegister]
     public var members: [CharterMember]
+    /// One for each log that this version changes; each log once.
+    public var cuts: [CharterCut]
 
     /// The `typ` of a charter's JWS.
     public static let type = "entente-charter+json"
@@ -132,7 +151,7 @@ public struct Charter: Hashable, Sendable {
     /// States a charter; nothing is checked until ``payload()`` or ``init(payload:)``.
     public init(
         alliance: String, version: Int = 1, previous: HashValue? = nil, issued: Timestamp, expires: Timestamp,
-        threshold: Int, quorum: Int, registers: [SharedRegister], members: [CharterMember]
+        threshold: Int, quorum: Int, registers: [SharedRegister], members: [CharterMember], cuts: [CharterCut] = []
     ) {
         self.alliance = alliance
         self.version = version
@@ -143,6 +162,7 @@ public struct Charter: Hashable, Sendable {
         self.quorum = quorum
         self.registers = registers
         self.members = members
+        self.cuts = cuts
     }
 
     /// The member of that id.
@@ -151,6 +171,8 @@ public struct Charter: Hashable, Sendable {
     public func member(named name: String) -> CharterMember? { members.first { $0.name == name } }
     /// The member whose log has this origin.
     public func member(origin: String) -> CharterMember? { members.first { $0.log.name == origin } }
+    /// The cut of the log with this origin.
+    public func cut(of origin: String) -> CharterCut? { cuts.first { $0.origin.hasSameBytes(as: origin) } }
     /// The shared register of that name.
     public func register(_ name: String) -> SharedRegister? { registers.first { $0.name == name } }
     /// Active regulators.
@@ -187,6 +209,7 @@ extension Charter {
         try requireUnique(members.map(\.log.name), "log origin")
         try requireUnique(members.map { $0.authority.hex }, "member CA")
         try requireUniqueKeys()
+        try validateCuts()
         try validateQuorum()
         try validateRegisters()
     }
@@ -200,6 +223,19 @@ extension Charter {
                 "\(member.name)'s log has \(count) other members with a replica key, so the quorum must be from "
                     + "\(count / 2 + 1) to \(min(count, 63))", "quorum")
         }
+    }
+
+    private func validateCuts() throws(AllianceError) {
+        try Self.require(version > 1 || cuts.isEmpty, "version 1 has no cuts", "cuts")
+        try Self.require(cuts.count <= Self.memberLimit, "at most \(Self.memberLimit)", "cuts")
+        for (position, cut) in cuts.enumerated() {
+            try Self.require(Origin.isValid(cut.origin), "is no origin of a log", "cuts[\(position)].origin")
+            try Self.require(cut.size < 1 << 44, "is larger than any log", "cuts[\(position)].size")
+            let isEmpty = cut.size == 0
+            try Self.require(
+                isEmpty == (cut.root == MerkleTree.emptyRoot), "is not the root of that size", "cuts[\(position)].root")
+        }
+        try requireUnique(cuts.map(\.origin), "cut of", at: "cuts")
     }
 
     private func validateRegisters() throws(AllianceError) {
@@ -228,10 +264,12 @@ extension Charter {
         try requireUnique(members.flatMap(\.rawKeys).map { Base64.encodeURL($0) }, "key")
     }
 
-    private func requireUnique(_ values: [String], _ what: String) throws(AllianceError) {
+    private func requireUnique(
+        _ values: [String], _ what: String, at place: String = "members"
+    ) throws(AllianceError) {
         var seen: Set<[UInt8]> = []
         for value in values where !seen.insert(Array(value.utf8)).inserted {
-            throw AllianceError(.badKey, "the \(what) \(value) stands twice", at: "members")
+            throw AllianceError(.badKey, "the \(what) \(value) stands twice", at: place)
         }
     }
 

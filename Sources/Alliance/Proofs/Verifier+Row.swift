@@ -37,7 +37,8 @@ extension Verification {
         let name = question.register
         guard let evidence = proof.definition else { return (nil, .failed, "The register's definition is missing.") }
         if case .published(let statement, let map) = evidence { return judgeOwnDefinition(statement, map) }
-        guard let listed = charter.charter.register(name) else {
+        let named = chain.version(proof.state.charterVersion) ?? charter
+        guard let listed = named.charter.register(name) else {
             return (nil, .failed, "Your charter lists no register \(name).")
         }
         guard let found = evidence.unverifiedDefinition else {
@@ -150,13 +151,15 @@ extension Verification {
                 one.nextProof.verifyPresence(key: next, row: Row(inForce: [item]).bytes, root: line.root)
             } ?? one.nextProof.verifyAbsence(key: next, root: line.root)
         guard isNext else { return .failure(Problem(reason: "is not shown to be the newest then")) }
+        // Those of the charter whose cut is at or below the roster.
+        let owner = governance?.member(at: one.entry.index) ?? member
         var signed: Set<String> = []
         for signature in statement.signatures {
-            guard let root = member.rootKeys.first(where: { $0.name == signature.keyName }) else { continue }
+            guard let root = owner.rootKeys.first(where: { $0.name == signature.keyName }) else { continue }
             guard signature.isValid(by: root.key) else { return .failure(Problem(reason: "has a bad signature")) }
             signed.insert(root.name)
         }
-        guard signed.count >= member.rootThreshold else {
+        guard signed.count >= owner.rootThreshold else {
             return .failure(Problem(reason: "is not signed by enough root keys"))
         }
         return .success(roster)

@@ -58,7 +58,14 @@ public struct Verifier: Sendable {
     public func verify(
         _ proof: ProofFile, charter: VerifiedCharter, at now: Timestamp, options: VerificationOptions = .init()
     ) -> VerificationReport {
-        var work = Verification(proof: proof, charter: charter, now: now.seconds, options: options)
+        verify(proof, charters: CharterChain(charter), at: now, options: options)
+    }
+
+    /// The same for a caller that has several versions of the charter: proofs made under any of them can be told.
+    public func verify(
+        _ proof: ProofFile, charters: CharterChain, at now: Timestamp, options: VerificationOptions = .init()
+    ) -> VerificationReport {
+        var work = Verification(proof: proof, chain: charters, now: now.seconds, options: options)
         work.checkCharter()
         work.checkLog()
         work.checkQuorum()
@@ -75,7 +82,11 @@ public struct Verifier: Sendable {
 /// One verification under way.
 struct Verification {
     let proof: ProofFile
+    let chain: CharterChain
+    /// The newest that the caller has.
     let charter: VerifiedCharter
+    /// Which version governs which index of the member's log.
+    let governance: LogGovernance?
     let now: Int64
     let options: VerificationOptions
     /// The instant asked about; nil for now.
@@ -92,13 +103,15 @@ struct Verification {
     var answer: ProofAnswer?
     var publishedBy: Int64?
 
-    init(proof: ProofFile, charter: VerifiedCharter, now: Int64, options: VerificationOptions) {
+    init(proof: ProofFile, chain: CharterChain, now: Int64, options: VerificationOptions) {
         self.proof = proof
-        self.charter = charter
+        self.chain = chain
+        charter = chain.current
         self.now = now
         self.options = options
         on = options.on ?? proof.question.on
         member = charter.charter.members.first { $0.id.utf8.elementsEqual(proof.question.member.utf8) }
+        governance = member.flatMap { LogGovernance(of: $0.log.name, under: chain) }
     }
 
     var time: Int64 { on?.seconds ?? now }
@@ -127,10 +140,19 @@ extension Verification {
             note(.member, .failed, "\(proof.question.member) is no member in your charter.")
             return
         }
-        if member.standing == .active {
+        let isActive = governance?.isActive(at: proof.log.index) ?? false
+        if member.standing == .active, isActive {
             note(.member, .passed, "\(member.title) is an active member.")
+        } else if isActive {
+            note(
+                .member, .passed, "\(member.title) is \(member.standing.rawValue) now; what it said up to there stands."
+            )
         } else {
-            note(.member, .cannotTell, "\(member.title) is \(member.standing.rawValue) in your charter.")
+            let standing = governance?.member(at: proof.log.index)?.standing ?? member.standing
+            note(
+                .member, .cannotTell,
+                "\(member.title) is \(standing.rawValue) in your charter at entry \(proof.log.index): nothing counts there."
+            )
         }
     }
 
@@ -139,10 +161,22 @@ extension Verification {
         guard proof.charterVersion == leaf.charterVersion, proof.charterDigest == leaf.charterDigest else {
             return (.failed, "The proof names another charter than the log does.")
         }
-        if leaf.charterVersion == own {
-            return leaf.charterDigest == charter.digest
+        if let held = chain.version(leaf.charterVersion) {
+            guard leaf.charterDigest == held.digest else {
+                return (.failed, "The log is under another version \(leaf.charterVersion) of the charter than yours.")
+            }
+            if let governing = governance?.charter(at: proof.log.index, naming: leaf.charterVersion).charter.version,
+                governing > leaf.charterVersion
+            {
+                return (
+                    .cannotTell,
+                    "The log is under version \(leaf.charterVersion) of the charter, and version \(governing) governs it "
+                        + "there: get a newer proof."
+                )
+            }
+            return leaf.charterVersion == own
                 ? (.passed, "The log is under your charter, version \(own).")
-                : (.failed, "The log is under another version \(own) of the charter than yours.")
+                : (.passed, "The log is under version \(leaf.charterVersion), which your charter follows.")
         }
         if leaf.charterVersion > own {
             return (
@@ -263,9 +297,9 @@ extension Verification {
         guard checkpoint.size < newest.size || checkpoint.size == newest.size && checkpoint.root == newest.root else {
             return "The first quorum's checkpoint contradicts the newest."
         }
-        // A first quorum is judged under the leaf's charter: only where that is the verifier's own can it be told.
-        guard proof.state.charterVersion == charter.charter.version else { return nil }
-        let judge = QuorumJudge(charter: charter.charter, owner: member.id)
+        // A first quorum is judged under the leaf's charter: only where the verifier has that can it be told.
+        guard let named = chain.version(proof.state.charterVersion) else { return nil }
+        let judge = QuorumJudge(charter: named.charter, owner: member.id)
         let judged = judge.judge(first.text, signatures: first.signatures, now: now)
         guard judged.isReached else { return "The first quorum's checkpoint has no quorum." }
         if let since = judged.heldSince, let needed = restsOn.max(), checkpoint.size > needed { bounds.append(since) }

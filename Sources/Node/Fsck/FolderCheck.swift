@@ -75,11 +75,12 @@ public struct FolderCheck: Sendable {
     }
 
     func audit(_ charter: VerifiedCharter, _ progress: @escaping (String) -> Void) throws -> FolderAudit {
-        guard let member = charter.charter.member(named: settings.member) else {
+        let chain = chain(from: charter)
+        guard let member = chain.current.charter.member(named: settings.member) else {
             throw NodeError("\(settings.charterPath) has no member \(settings.member)")
         }
         return try FolderAudit(
-            folder: settings.data, charter: charter,
+            folder: settings.data, chain: chain,
             options: AuditOptions(member: member.id, isQuick: options.isQuick), check: EntryChecking.checkNow,
             progress: { progress($0.text) })
     }
@@ -91,6 +92,15 @@ public struct FolderCheck: Sendable {
         do { return try SignedCharter(parsing: [UInt8](file)).verifyFirst() } catch {
             throw NodeError("\(settings.charterPath): \(error); put the charter that every member has there again")
         }
+    }
+
+    /// With the later charters that the folder holds; one that is damaged is left out, and peers have it.
+    func chain(from first: VerifiedCharter) -> CharterChain {
+        var chain = CharterChain(first)
+        for file in FolderAudit.storedCharters(folder: settings.data) {
+            if let signed = try? SignedCharter(parsing: file) { _ = try? chain.add(signed) }
+        }
+        return chain
     }
 
     static func seconds(since start: ContinuousClock.Instant) -> Double {

@@ -102,6 +102,12 @@ extension LocalRoutes {
         let key = try canonicalKey(try query.required("key"), map, state.definitions[register])
         let question = try ProofQuestion(
             alliance: identity.charter.alliance, member: member.id, map: map, key: key, on: try query.time("on"))
+        guard state.isJudged else {
+            throw LocalError(
+                .conflict, "not-provable",
+                "\(member.title)'s log goes on behind the cut of charter version \(identity.charter.charter.version) without "
+                    + "naming it: its maps say more than what counts, so nothing can be proven from them")
+        }
         try await refresh(member)
         guard let stored = try await store.proof(of: question.row, register: register, in: member.log.name) else {
             let record = try await store.log(member.log.name)

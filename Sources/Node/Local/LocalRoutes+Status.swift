@@ -78,6 +78,7 @@ extension LocalRoutes {
             let address = await network.address(of: member.id)
             let state =
                 switch (connected[member.id], status?.isRestricted) {
+                case (nil, _) where member.standing == .removed: "removed"
                 case (nil, _): problems[member.id] == nil ? "connecting" : "unreachable"
                 case (_, true?): "restricted"
                 default: "connected"

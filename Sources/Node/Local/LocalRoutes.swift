@@ -17,6 +17,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     let publisher: Publisher
     let trust: TrustStore
     let tls: TLSIdentity
+    let charters: CharterKeeper
     let startedAt: Int64
 
     var charter: Charter { identity.charter.charter }
@@ -37,7 +38,10 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         get("/v1/members") { _, _, _ in
             LocalAnswer.json(["members": .array(charter.members.map(Self.member))])
         }
-        get("/v1/charter") { _, _, _ in LocalAnswer.bytes(identity.charter.file, type: "application/json") }
+        get("/v1/charter") { query, _, _ in try charterFile(query) }
+        get("/v1/charters") { _, _, _ in LocalAnswer.json(chartersView) }
+        get("/v1/cuts") { _, _, _ in LocalAnswer.json(["cuts": .array(try await cuts())]) }
+        post("/v1/charter") { request in try await adopt(request) }
         get("/v1/context") { query, _, _ in LocalAnswer.json(try await context(query)) }
         get("/v1/registers") { query, _, _ in LocalAnswer.json(try await registers(query)) }
         get("/v1/rows") { query, _, _ in LocalAnswer.json(try await rows(query)) }
@@ -53,7 +57,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         return router
     }
 
-    private func query(_ request: Request) -> LocalQuery {
+    func query(_ request: Request) -> LocalQuery {
         LocalQuery(request: request, charter: charter, own: identity.member)
     }
 

@@ -23,6 +23,8 @@ actor PeerNetwork: PeerAccess {
     /// When a session with each member last ended, in seconds since 1970.
     private(set) var lastSeen: [String: Int64] = [:]
     private var driver: ReplicationDriver?
+    /// Wakes ``dialAll()``.
+    private var membersChanged: AsyncStream<Void>.Continuation?
 
     init(
         identity: NodeIdentity, store: Store, tls: TLSIdentity, trust: TrustStore,
@@ -44,7 +46,8 @@ actor PeerNetwork: PeerAccess {
     /// Reads every log's newest roster and says anew who may connect.
     func refreshTrust() async {
         var members: [PeerTrust.Member] = []
-        for member in identity.charter.charter.members where member.standing == .active {
+        // A suspended member still holds and fetches; nothing of it counts.
+        for member in identity.charter.charter.members where member.standing != .removed {
             let roster = try? await store.state(of: member.log.name).roster?.roster
             members.append(
                 PeerTrust.Member(
@@ -63,6 +66,37 @@ actor PeerNetwork: PeerAccess {
             if closed > 0 { logger.notice("connections ended by a change of trust", metadata: ["count": "\(closed)"]) }
         } catch {
             logger.error("the charter's authorities cannot be used", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Another charter is in force: who is no member any more is let go, and the others are dialled where they are now.
+    func chartersChanged() async {
+        await refreshTrust()
+        for member in identity.charter.charter.members {
+            if member.standing == .removed {
+                await driver?.expel(member.id)
+                if let old = clients.removeValue(forKey: member.id) { await old.client.shutdown() }
+                problems[member.id] = nil
+            }
+            await driver?.rosterChanged(of: member.id, isRestricted: isRestricted(member.id))
+        }
+        membersChanged?.yield()
+    }
+
+    /// Keeps sessions with all other members of the charter in force, until cancelled.
+    func dialAll() async {
+        let (changes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        membersChanged = wake
+        wake.yield()
+        await withDiscardingTaskGroup { group in
+            var dialled: Set<String> = []
+            for await _ in changes {
+                for member in identity.charter.charter.members
+                where member.id != identity.memberID && dialled.insert(member.id).inserted {
+                    group.addTask { await self.dial(member.id) }
+                }
+            }
+            group.cancelAll()
         }
     }
 
@@ -139,9 +173,15 @@ actor PeerNetwork: PeerAccess {
     private static let steady: Int64 = 10
 
     /// Keeps a session with one member, unless the member keeps one with us, until cancelled.
-    func dial(_ member: CharterMember) async {
+    func dial(_ id: String) async {
         var failures = 0
         while !Task.isCancelled {
+            let listed = identity.charter.charter.member(id: id)
+            guard let member = listed, member.standing != .removed else {
+                // It may come back; nobody is asked meanwhile.
+                try? await Task.sleep(for: .milliseconds(Self.backoff.most))
+                continue
+            }
             let addresses = addresses(of: member)
             let isConnected = await driver?.isConnected(member.id) ?? true
             // Reached from the other side: once that session ends, the first try is due soon again.

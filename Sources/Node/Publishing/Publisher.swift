@@ -24,6 +24,8 @@ actor Publisher {
     private let audit: AuditFile?
     private var waiting: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)] = []
     private var isRunning = false
+    /// Whether the charter in force is to be named by a leaf before anything else.
+    private var needsLeaf = false
     /// Submissions taken in since the start.
     private(set) var accepted = 0
 
@@ -63,11 +65,27 @@ actor Publisher {
         }
     }
 
+    /// Ends the log with a state leaf that names the charter in force, where a cut of it lies below the log's end: until
+    /// then nobody can compare the log's maps with what counts.
+    func nameCharter() async {
+        guard let state = try? await store.state(of: identity.origin), state.size > 0, !state.isJudged,
+            state.end == nil, state.governance.isActive(at: state.size), await !driver.ownLogIsLonger
+        else { return }
+        needsLeaf = true
+        guard !isRunning else { return }
+        isRunning = true
+        await run()
+    }
+
     private func run() async {
-        while !waiting.isEmpty {
+        while !waiting.isEmpty || needsLeaf {
+            if needsLeaf {
+                needsLeaf = false
+                await publish([])
+            }
             let batch = waiting
             waiting = []
-            await publish(batch)
+            if !batch.isEmpty { await publish(batch) }
         }
         isRunning = false
     }

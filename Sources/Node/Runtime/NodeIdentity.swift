@@ -3,17 +3,18 @@ import Foundation
 import Store
 import TransparencyLog
 
-/// Who this node is and what it signs with. The private keys stay in here.
+/// Who this node is and what it signs with. The private keys stay in here. Copies share the charters in force, which
+/// change while the node runs.
 struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
-    let charter: VerifiedCharter
-    let member: CharterMember
+    let memberID: String
     /// The node's name in the member's roster.
     let nodeName: String
     private let logSigner: NoteSigner
     private let replicaSigner: CosignatureSigner?
+    private let charters: Mutexed<CharterChain>
 
     init(
-        charter: VerifiedCharter, member: CharterMember, nodeName: String, logSigner: NoteSigner,
+        charters: CharterChain, member: CharterMember, nodeName: String, logSigner: NoteSigner,
         replicaSigner: CosignatureSigner?
     ) throws {
         guard logSigner.verifierKey == member.log else {
@@ -22,12 +23,30 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
         if let replicaSigner, replicaSigner.verifierKey != member.replica {
             throw NodeError("the replica key here is not the one that the charter states for \(member.name)")
         }
-        self.charter = charter
-        self.member = member
+        guard charters.current.charter.member(id: member.id) != nil else {
+            throw NodeError("the charter does not list \(member.id)")
+        }
+        self.charters = Mutexed(charters)
+        self.memberID = member.id
         self.nodeName = nodeName
         self.logSigner = logSigner
         self.replicaSigner = replicaSigner
     }
+
+    /// The charters that are known.
+    var chain: CharterChain { charters.withLock { $0 } }
+    /// The charter in force.
+    var charter: VerifiedCharter { charters.withLock { $0.current } }
+    /// The member, as the charter in force has it.
+    var member: CharterMember {
+        guard let member = charter.charter.member(id: memberID) else {
+            preconditionFailure("a charter without the node's member is never taken up")
+        }
+        return member
+    }
+
+    /// Puts other charters in force; only ``CharterKeeper`` does, once they are durable.
+    func take(_ chain: CharterChain) { charters.withLock { $0 = chain } }
 
     var description: String { "\(member.id) (\(nodeName))" }
     /// Nothing that reflects on values, such as a debugger's dump in a log line, sees a key.
@@ -38,12 +57,15 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
 
     /// Signs a checkpoint of the own log; only the store calls this, inside the transaction that makes it durable.
     func sign(_ checkpoint: Checkpoint) throws -> [UInt8] {
-        try SignedNote(text: checkpoint.text, signatures: [try logSigner.sign(checkpoint.text)]).bytes
+        guard member.log == logSigner.verifierKey else {
+            throw NodeError("the charter has another log key for \(member.name) than this node: put it into its folder")
+        }
+        return try SignedNote(text: checkpoint.text, signatures: [try logSigner.sign(checkpoint.text)]).bytes
     }
 
     /// Cosigns another member's checkpoint, at the present time.
     func cosign(_ text: [UInt8]) throws -> StoredCosignature? {
-        guard let replicaSigner else { return nil }
+        guard let replicaSigner, member.replica == replicaSigner.verifierKey else { return nil }
         let time = UInt64(Date().timeIntervalSince1970)
         return StoredCosignature(member: member.id, time: time, line: try replicaSigner.sign(text, at: time))
     }

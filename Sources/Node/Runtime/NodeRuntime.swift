@@ -139,9 +139,7 @@ private struct DialService: Service, CustomStringConvertible {
         try await parts.publishRoster()
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                for member in parts.identity.charter.charter.members where member.id != parts.identity.member.id {
-                    group.addTask { await parts.network.dial(member) }
-                }
+                group.addTask { await parts.network.dialAll() }
                 group.addTask {
                     while !Task.isCancelled {
                         try? await Task.sleep(for: .seconds(30))
@@ -163,6 +161,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
     let trust: TrustStore
     let network: PeerNetwork
     let driver: ReplicationDriver
+    let charters: CharterKeeper
     let publisher: Publisher
     let audit: AuditFile
     let logger: Logger
@@ -176,8 +175,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         self.settings = settings
         self.logger = logger
         let store = try Store(folder: settings.data)
-        let identity = try Self.identity(settings, passphrase)
-        try await store.install(identity.charter)
+        let identity = try await Self.identity(settings, passphrase, store)
         let files = try CertificateFiles(settings)
         let tls = try TLSIdentity(try files.material(settings, passphrase))
         let audit = try AuditFile(path: settings.auditPath, logger: logger)
@@ -202,9 +200,16 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await network.attach(driver)
         await network.refreshTrust()
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
+        let charters = CharterKeeper(identity: identity, store: store, logger: logger)
+        await charters.attach { chain in
+            await network.chartersChanged()
+            await driver.chartersChanged(chain)
+            await publisher.nameCharter()
+        }
+        await driver.attach(charters)
         localRoutes = LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            tls: tls, startedAt: Clock.seconds)
+            tls: tls, charters: charters, startedAt: Clock.seconds)
         certificates = CertificateWatch(
             settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls,
             trust: trust, logger: logger, audit: audit)
@@ -216,6 +221,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         self.trust = trust
         self.network = network
         self.driver = driver
+        self.charters = charters
         self.publisher = publisher
     }
 
@@ -236,16 +242,29 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await network.refreshTrust()
     }
 
-    private static func identity(_ settings: NodeSettings, _ passphrase: Passphrase) throws -> NodeIdentity {
-        guard let file = FileManager.default.contents(atPath: settings.charterPath) else {
-            throw NodeError("\(settings.charterPath) cannot be read; run entente init first")
+    /// The charters that the folder was made with, and those that came since, put in force in the store.
+    private static func charters(_ settings: NodeSettings, _ store: Store) async throws -> CharterChain {
+        var chain = CharterChain(try CharterFolder.first(settings))
+        for file in try await store.charterFiles() {
+            do { try chain.add(try SignedCharter(parsing: file)) } catch {
+                throw NodeError("a stored charter is damaged (\(error)): run entente fsck")
+            }
         }
-        let charter: VerifiedCharter
-        do { charter = try SignedCharter(parsing: [UInt8](file)).verifyFirst() } catch {
-            throw NodeError("\(settings.charterPath): \(error)")
+        try await store.install(chain, check: EntryChecking.checkNow)
+        let before = chain
+        for (path, file) in try CharterFolder.later(settings) {
+            do { try chain.add(file) } catch { throw NodeError("\(path): \(error)") }
         }
-        guard let member = charter.charter.member(named: settings.member) else {
-            throw NodeError("\(settings.charterPath) has no member \(settings.member)")
+        if chain != before { try await store.install(chain, check: EntryChecking.checkNow) }
+        return chain
+    }
+
+    private static func identity(
+        _ settings: NodeSettings, _ passphrase: Passphrase, _ store: Store
+    ) async throws -> NodeIdentity {
+        let chain = try await charters(settings, store)
+        guard let member = chain.current.charter.member(named: settings.member) else {
+            throw NodeError("charter version \(chain.current.charter.version) has no member \(settings.member)")
         }
         guard case .ed25519(let logKey) = try KeyFile.open(settings.logKeyPath, kind: .log, passphrase: passphrase)
         else { throw NodeError("\(settings.logKeyPath) is no Ed25519 key") }
@@ -258,7 +277,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
             replicaSigner = try CosignatureSigner(name: replica.name, privateKey: key)
         }
         return try NodeIdentity(
-            charter: charter, member: member, nodeName: settings.node,
+            charters: chain, member: member, nodeName: settings.node,
             logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
     }
 

@@ -31,6 +31,9 @@ actor ReplicationDriver {
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
     private(set) var ownLogIsLonger = false
+    private var charters: CharterKeeper?
+    /// Logs that need a worker.
+    private let (origins, newOrigins) = AsyncStream.makeStream(of: String.self)
 
     init(
         identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
@@ -44,7 +47,7 @@ actor ReplicationDriver {
         let verified = VerifiedSignatures()
         self.verified = verified
         replication = Replication(
-            settings: settings, me: identity.member.id, membership: Membership(identity.charter), logs: snapshots,
+            settings: settings, me: identity.member.id, membership: Membership(identity.chain), logs: snapshots,
             seed: UInt64.random(in: 0...UInt64.max), memory: verified)
     }
 
@@ -53,11 +56,12 @@ actor ReplicationDriver {
     /// Carries out storage work, log by log, until cancelled.
     func run() async {
         await withDiscardingTaskGroup { group in
-            for member in identity.charter.charter.members {
-                let waiting = LogJobs()
-                jobs[member.log.name] = waiting
+            addWorkers()
+            handle(.started)
+            for await origin in origins {
+                guard let waiting = jobs[origin] else { continue }
                 let worker = LogWorker(
-                    origin: member.log.name, store: store, identity: identity, logger: logger, checked: checked,
+                    origin: origin, store: store, identity: identity, logger: logger, checked: checked,
                     verified: verified)
                 group.addTask {
                     for await job in waiting {
@@ -67,12 +71,35 @@ actor ReplicationDriver {
                     }
                 }
             }
-            handle(.started)
         }
         stop()
     }
 
+    /// Gives every log of the charter in force a place for what is to be done for it.
+    private func addWorkers() {
+        for member in identity.charter.charter.members where jobs[member.log.name] == nil {
+            jobs[member.log.name] = LogJobs()
+            newOrigins.yield(member.log.name)
+        }
+    }
+
+    func attach(_ charters: CharterKeeper) { self.charters = charters }
+
+    /// Other charters are in force, or known.
+    func chartersChanged(_ chain: CharterChain) {
+        guard !isStopped else { return }
+        addWorkers()
+        // Logs that were counted anew: what was checked before was checked under other rosters.
+        handle(.membershipChanged(Membership(chain)))
+    }
+
+    /// Ends the sessions with a member that may not connect any more.
+    func expel(_ member: String) {
+        for session in sessions.values.filter({ $0.member == member }) { close(session.id) }
+    }
+
     private func stop() {
+        newOrigins.finish()
         isStopped = true
         for waiting in jobs.values { waiting.end() }
         for task in fetches.values { task.cancel() }
@@ -161,13 +188,26 @@ actor ReplicationDriver {
                 await driver.handle(.served(id))
             }
         case .serveCharter(let id, let version):
-            guard version == UInt64(identity.charter.charter.version) else { return }
-            send(.charter(version: version, bytes: identity.charter.file), to: id)
-        case .considerCharter(let id, let version, _):
-            handle(
-                .charterRejected(
-                    id, Rejection(.invalidCharter, "charter version \(version): later versions are not taken yet")))
+            for charter in identity.chain.all where UInt64(charter.charter.version) == version {
+                send(.charter(version: version, bytes: charter.file), to: id)
+            }
+        case .considerCharter(let id, let version, let bytes):
+            spawn { driver in
+                let outcome = await driver.considered(bytes)
+                await driver.handle(.charterConsidered(id, version: version, outcome))
+            }
         default: break
+        }
+    }
+
+    private func considered(_ file: [UInt8]) async -> CharterOutcome {
+        switch await charters?.take(file) {
+        case .adopted, .held, nil: return .held
+        case .failed(let reason): return .rejected(Rejection(.invalidCharter, "not stored: \(reason)"))
+        case .refused(let refusal) where [.skipped, .otherPrevious, .rolledBack].contains(refusal.code):
+            return .unconnected
+        case .refused(let refusal):
+            return .rejected(Rejection(.invalidCharter, "\(refusal.code.rawValue): \(refusal.reason)"))
         }
     }
 

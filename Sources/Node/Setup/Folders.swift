@@ -5,6 +5,14 @@ import Glibc
 import Darwin
 #endif
 
+/// Folders for files that anybody may read.
+public enum PublicFolder {
+    /// Makes a folder, and those above it; nothing if it is there.
+    ///
+    /// - Throws: ``SetupError`` with code `unwritable`.
+    public static func make(_ path: String) throws(SetupError) { try Folders.make(path) }
+}
+
 /// Folders, made with the mode that they keep.
 enum Folders {
     /// Makes a folder, and those above it; nothing if it is there.

@@ -42,6 +42,20 @@ public struct KeyFolder: Sendable {
         return files
     }
 
+    /// The member's public file beside its keys.
+    ///
+    /// - Throws: ``SetupError`` where there is none, or several.
+    public func memberFile() throws(SetupError) -> MemberFile {
+        let names = (FileFacts.names(in: path) ?? []).filter { $0.hasSuffix(".member") }.sorted()
+        guard let name = names.first else {
+            throw SetupError(.missing, path, "there is no member's file; make the keys with entente keys new --all")
+        }
+        guard names.count == 1 else {
+            throw SetupError(.mismatch, path, "there are several members' files: \(names.joined(separator: ", "))")
+        }
+        return try MemberFile(at: "\(path)/\(name)")
+    }
+
     /// Unlocks a key.
     ///
     /// - Throws: ``KeyFileError``, with advice where there is no such key.

@@ -6,6 +6,8 @@ import TransparencyLog
 public struct NodeSetup: Sendable {
     /// The charter, version 1, with every regulator's signature.
     public var charterPath: String
+    /// Later versions, in any order, up to the one that the member begins with.
+    public var laterCharterPaths: [String] = []
     /// The member's short name.
     public var member: String
     /// The node's name in the roster.
@@ -37,6 +39,7 @@ public struct NodeSetup: Sendable {
 
     /// What was made.
     public struct Result: Sendable {
+        /// The newest.
         public let charter: VerifiedCharter
         public let member: CharterMember
         public let roster: Roster
@@ -78,19 +81,12 @@ public struct NodeSetup: Sendable {
     /// - Throws: ``SetupError`` and errors of keys and charter; nothing is then left behind.
     public func create(passphrase: Passphrase, now: Int64) throws -> Result {
         try check()
-        let file = try CharterFile(at: charterPath)
-        guard let signed = file.signed else {
-            throw SetupError(.mismatch, charterPath, "nobody has signed it yet; entente charter sign does that")
-        }
-        let charter: VerifiedCharter
-        do throws(AllianceError) {
-            charter = try signed.verifyFirst()
-        } catch {
-            throw SetupError(.mismatch, charterPath, error.reason)
-        }
+        let chain = try charters()
+        let charter = chain.current
+        let newest = laterCharterPaths.isEmpty ? charterPath : "charter version \(charter.charter.version)"
         guard let member = charter.charter.member(named: member) else {
             let known = charter.charter.members.map(\.name).joined(separator: ", ")
-            throw SetupError(.mismatch, charterPath, "has no member \(self.member); its members are: \(known)")
+            throw SetupError(.mismatch, newest, "has no member \(self.member); its members are: \(known)")
         }
         return try AtomicFolder.make(data, mode: 0o700) { path in
             let unlocked = try unlock(member, passphrase: passphrase)
@@ -105,10 +101,34 @@ public struct NodeSetup: Sendable {
                 ])
             let context = DraftContext(member: member.id, alliance: charter.alliance, issuedAt: now)
             try write(
-                to: path, charter: charter, roster: try sign(context.roster(roster), unlocked.roots), leaf: leaf,
+                to: path, charters: chain, roster: try sign(context.roster(roster), unlocked.roots), leaf: leaf,
                 authority: unlocked.authority.certificate)
             return Result(charter: charter, member: member, roster: roster, certificateEnds: leaf.notAfter)
         }
+    }
+
+    /// Version 1 and what follows it, without gaps.
+    private func charters() throws(SetupError) -> CharterChain {
+        let first = try signed(charterPath)
+        var chain: CharterChain
+        do throws(AllianceError) {
+            chain = CharterChain(try first.verifyFirst())
+        } catch {
+            throw SetupError(.mismatch, charterPath, error.reason)
+        }
+        var later: [(path: String, file: SignedCharter)] = []
+        for path in laterCharterPaths { later.append((path, try signed(path))) }
+        for (path, file) in later.sorted(by: { $0.file.unverified.version < $1.file.unverified.version }) {
+            do throws(CharterRefusal) { try chain.add(file) } catch { throw SetupError(.mismatch, path, error.reason) }
+        }
+        return chain
+    }
+
+    private func signed(_ path: String) throws(SetupError) -> SignedCharter {
+        guard let signed = try CharterFile(at: path).signed else {
+            throw SetupError(.mismatch, path, "nobody has signed it yet; entente charter sign does that")
+        }
+        return signed
     }
 
     private func unlock(_ member: CharterMember, passphrase: Passphrase) throws -> Unlocked {
@@ -183,7 +203,7 @@ public struct NodeSetup: Sendable {
     }
 
     private func write(
-        to path: String, charter: VerifiedCharter, roster: [UInt8], leaf: PeerCertificate, authority: PeerCertificate
+        to path: String, charters: CharterChain, roster: [UInt8], leaf: PeerCertificate, authority: PeerCertificate
     ) throws {
         try Folders.make("\(path)/keys", mode: 0o700)
         try Folders.make("\(path)/tls")
@@ -194,7 +214,12 @@ public struct NodeSetup: Sendable {
         }
         try PlainFile.write(Array(leaf.pem.utf8), to: "\(path)/tls/node.pem")
         try PlainFile.write(Array(authority.pem.utf8), to: "\(path)/tls/authority.pem")
-        try PlainFile.write(charter.file, to: "\(path)/charter")
+        try PlainFile.write(charters.first.file, to: "\(path)/charter")
+        let later = charters.versions.dropFirst()
+        if !later.isEmpty { try Folders.make(CharterFolder.path(path)) }
+        for charter in later {
+            try PlainFile.write(charter.file, to: "\(CharterFolder.path(path))/\(charter.charter.version).charter")
+        }
         try PlainFile.write(roster, to: "\(path)/roster.jws")
         try PlainFile.write(configuration.encodedForReading(), to: "\(path)/config.json")
     }

@@ -1,4 +1,9 @@
+internal import Alliance
 internal import TransparencyLog
+
+// Charters: offered, asked for one version after the other from where a peer's may differ, and put in force by the shell,
+// which alone judges them. Each peer is walked up from the first version that we lack; where what comes follows a charter
+// that is not known here, down to the version where the two chains part, and up again.
 
 /// A charter that is being asked for.
 struct CharterExchange: Sendable {
@@ -6,27 +11,49 @@ struct CharterExchange: Sendable {
 }
 
 extension Replication {
-    /// A peer says which charter it is under, in its hello or when that changes.
+    /// A peer says which charter it is under, in its hello or when that changes, or which others it holds.
     mutating func charterOffered(_ version: UInt64, _ digest: HashValue, by peer: Int, _ now: Instant) {
-        peers[peer].charterVersion = version
-        if version == membership.version && digest != membership.digest {
-            reject(peers[peer].id, Rejection(.differentCharter, "another charter of version \(version)"))
+        peers[peer].charterVersion = max(peers[peer].charterVersion, version)
+        if version == 1 && digest != membership.alliance && !membership.knows(version, digest) {
+            reject(peers[peer].id, Rejection(.differentCharter, "another charter of version 1"))
+            return
         }
+        lacks(version, digest, peer)
         askForCharter(now)
     }
 
-    /// Asks for the successor of our charter, from one peer at a time that is under a newer one.
+    /// Takes note that a peer holds a charter that may not be held here.
+    mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int) {
+        guard version > 0 else { return }
+        if let digest, membership.knows(version, digest) { return }
+        if digest == nil && version <= membership.version { return }
+        let offer = CharterOffer(version: version, digest: digest)
+        if !peers[peer].charterOffers.contains(offer) {
+            peers[peer].charterOffers.append(offer)
+            if peers[peer].charterOffers.count > CharterChain.alternativeLimit {
+                peers[peer].charterOffers.removeFirst()
+            }
+        }
+        let start = min(version, membership.version + 1)
+        if peers[peer].charterCursor.map({ start < $0 }) ?? true {
+            peers[peer].charterCursor = start
+            peers[peer].isDescending = true
+        }
+    }
+
+    /// Asks for a charter that we lack, from one peer at a time.
     mutating func askForCharter(_ now: Instant) {
         guard charter.asked == nil else { return }
-        let next = membership.version + 1
         var retry: Instant?
-        for peer in peers.indices where peers[peer].isUsable && peers[peer].charterVersion >= next {
+        for peer in peers.indices where peers[peer].isUsable {
+            guard let version = peers[peer].charterCursor else { continue }
             if let moment = peers[peer].charterNotBefore, moment > now {
                 retry = min(retry ?? moment, moment)
                 continue
             }
-            charter.asked = (peers[peer].id, next)
-            send(peer, .wantCharter(version: next))
+            charter.asked = (peers[peer].id, version)
+            peers[peer].charterAsked = (version, CharterChain.alternativeLimit)
+            send(peer, .wantCharter(version: version))
             emit(.setTimer(.charter, at: now + settings.charterTimeout))
             return
         }
@@ -42,7 +69,7 @@ extension Replication {
     }
 
     mutating func charterWanted(_ version: UInt64, by peer: Int) {
-        guard version <= membership.version, version > 0 else {
+        guard version <= membership.newestKnown, version > 0 else {
             let text = "no charter of this version here"
             return send(peer, .refused(Refusal(reason: .unknown, text: text)))
         }
@@ -50,20 +77,48 @@ extension Replication {
     }
 
     mutating func charterReceived(_ version: UInt64, _ bytes: [UInt8], from peer: Int) throws(Rejection) {
-        guard let asked = charter.asked, asked.peer == peers[peer].id, asked.version == version else {
+        guard let asked = peers[peer].charterAsked, asked.version == version, asked.left > 0 else {
             throw Rejection(.unexpectedMessage, "a charter that was not asked for")
         }
+        peers[peer].charterAsked?.left -= 1
         emit(.considerCharter(peers[peer].id, version: version, bytes: bytes))
     }
 
-    mutating func charterRejected(_ id: PeerID, _ rejection: Rejection, _ now: Instant) {
-        reject(id, rejection)
-        if let peer = peerIndex(id) { peers[peer].charterNotBefore = now + settings.rejectionBackoff }
-        if charter.asked?.peer == id {
-            charter.asked = nil
-            emit(.cancelTimer(.charter))
+    /// The shell has looked at a charter that came, and whatever changed by it was told before.
+    mutating func charterConsidered(_ id: PeerID, _ version: UInt64, _ outcome: CharterOutcome, _ now: Instant) {
+        if case .rejected(let rejection) = outcome { reject(id, rejection) }
+        defer { askForCharter(now) }
+        guard charter.asked?.peer == id, charter.asked?.version == version else { return }
+        charter.asked = nil
+        emit(.cancelTimer(.charter))
+        guard let peer = peerIndex(id) else { return }
+        switch outcome {
+        case .held:
+            peers[peer].isDescending = false
+            moveOn(peer, from: version)
+        case .unconnected where peers[peer].isDescending && version > 2: peers[peer].charterCursor = version - 1
+        case .unconnected, .rejected:
+            peers[peer].charterNotBefore = now + settings.rejectionBackoff
+            peers[peer].isDescending = true
         }
-        askForCharter(now)
+    }
+
+    /// Forgets what is held by now, and goes on to the version after this one where something is not.
+    private mutating func moveOn(_ peer: Int, from version: UInt64?) {
+        let newest = membership.newestKnown
+        peers[peer].charterOffers.removeAll { offer in
+            if let digest = offer.digest { return membership.knows(offer.version, digest) }
+            return offer.version <= newest
+        }
+        let last = peers[peer].charterOffers.map(\.version).max()
+        guard let last else {
+            peers[peer].charterCursor = nil
+            return
+        }
+        guard let version else { return }
+        peers[peer].charterCursor = version < last ? version + 1 : nil
+        // It does not send what it offers: no need to remember that.
+        if version >= last { peers[peer].charterOffers = [] }
     }
 
     /// A charter is in force: logs may be new, keys may have gone, and what waited for it may go on.
@@ -75,16 +130,25 @@ extension Replication {
             keepCosignatures(log)
             if let version = logs[log].waitingForCharter, version <= new.version { logs[log].waitingForCharter = nil }
         }
-        if charter.asked != nil {
-            charter.asked = nil
-            emit(.cancelTimer(.charter))
+        for peer in peers.indices {
+            moveOn(peer, from: charter.asked?.peer == peers[peer].id ? nil : peers[peer].charterCursor.map { $0 - 1 })
         }
         for peer in peers.indices where peers[peer].isUsable {
-            send(peer, .charterOffer(version: new.version, digest: new.digest))
+            offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
         askForCharter(now)
         scheduleAll(now)
+    }
+
+    /// Tells a peer of the charter in force and of those that contradict each other.
+    private mutating func offerCharters(to peer: Int) {
+        for (version, digest) in membership.newest { send(peer, .charterOffer(version: version, digest: digest)) }
+    }
+
+    /// After a hello, which tells of the charter in force alone.
+    mutating func offerContested(to peer: Int) {
+        if membership.newestKnown > membership.version { offerCharters(to: peer) }
     }
 
     /// Cosignatures count while the charter names the key that made them.

@@ -116,6 +116,7 @@ extension Replication {
         }
         peers[peer].isGreeted = true
         peers[peer].node = hello.node
+        offerContested(to: peer)
         charterOffered(hello.charterVersion, hello.charterDigest, by: peer, now)
         scheduleAll(now)
         fetchDocuments(now)

@@ -224,6 +224,7 @@ extension Replication {
             logs[log].waitingForCharter = version
             if let peer = peerIndex(storing.peer) {
                 peers[peer].charterVersion = max(peers[peer].charterVersion, version)
+                lacks(version, nil, peer)
             }
             askForCharter(now)
         }

@@ -98,7 +98,7 @@ public struct Replication: Sendable {
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
         case .membershipChanged(let membership): membershipChanged(membership, now)
-        case .charterRejected(let id, let rejection): charterRejected(id, rejection, now)
+        case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
         case .timer(let timer): expired(timer, now)
         }
     }

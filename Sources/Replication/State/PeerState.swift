@@ -13,6 +13,14 @@ struct PeerState: Sendable {
     var node = ""
     /// The newest charter that it says it is under.
     var charterVersion: UInt64 = 0
+    /// The charters that it says it holds and we do not, the newest at last.
+    var charterOffers: [CharterOffer] = []
+    /// The version to ask it for next; nil where it has nothing that we lack.
+    var charterCursor: UInt64?
+    /// Whether charters from it are to be sought further back, because those that came follow one that is not known.
+    var isDescending = true
+    /// The version that it was last asked for, and how many charters of it may still come.
+    var charterAsked: (version: UInt64, left: Int)?
     var charterNotBefore: Instant?
     /// The members of our charter that it is connected to, by its own word; sorted.
     var neighbours: [String] = []
@@ -41,6 +49,13 @@ struct PeerState: Sendable {
     var isUsable: Bool {
         isGreeted && !isEnded
     }
+}
+
+/// A charter that a peer says it holds.
+struct CharterOffer: Hashable, Sendable {
+    let version: UInt64
+    /// Nil where only a state leaf that it sent tells of that version.
+    let digest: HashValue?
 }
 
 /// What is known of one log at a peer.

@@ -20,7 +20,7 @@ struct Derivation {
     private(set) var loose: UInt64 = 0
 
     init(
-        db: Database, log: AuditedLog, charter: VerifiedCharter, documents: DocumentFolder, check: @escaping Check,
+        db: Database, log: AuditedLog, chain: CharterChain, documents: DocumentFolder, check: @escaping Check,
         progress: @escaping (UInt64) -> Void
     ) throws {
         self.db = db
@@ -30,7 +30,7 @@ struct Derivation {
         // Names without a schema are the scratch tables: SQLite looks there first.
         self.writes = try HotStatements(db)
         self.log = OpenLog(
-            id: log.id, state: LogState(member: log.member, charter: charter), frontier: TreeFrontier(), headSize: 0,
+            id: log.id, state: try LogState(origin: log.origin, chain: chain), frontier: TreeFrontier(), headSize: 0,
             recent: RecentTables(upTo: UInt64(max(0, log.settled))))
         for row in try GRDB.Row.fetchAll(db, sql: "SELECT name, id FROM temp.map WHERE log = ?", arguments: [log.id]) {
             self.log.mapIDs[row[0]] = row[1]

@@ -44,8 +44,8 @@ struct FileAudit {
 
     /// What the table of operations.md lists.
     private static let known: Set<String> = [
-        "config.json", "charter", "roster.jws", "audit.jsonl", "keys", "tls", "entente.sqlite", "entente.sqlite-wal",
-        "entente.sqlite-shm", "documents", "control.sock", "control.sock.lock", "lock",
+        "config.json", "charter", "charters", "roster.jws", "audit.jsonl", "keys", "tls", "documents", "control.sock",
+        "control.sock.lock", "lock", "entente.sqlite", "entente.sqlite-wal", "entente.sqlite-shm",
     ]
 
     private static func isKnown(_ name: String) -> Bool { known.contains(name) }

@@ -42,25 +42,27 @@ extension FolderAudit {
     }
 
     func checkCharter(_ db: Database) throws {
-        let version = Int64(charter.charter.version)
-        var isThere = false
+        var missing = chain.all
         for row in try GRDB.Row.fetchAll(db, sql: "SELECT version, digest, file FROM main.charter ORDER BY version") {
             let place = AuditFinding.Place(table: "charter", key: row.shown(0))
-            let digest = row.blob(1)
-            let file = row.blob(2)
-            guard row.int(0) == version else {
+            let digest = [UInt8](row.blob(1))
+            let file = [UInt8](row.blob(2))
+            let found =
+                missing.firstIndex { $0.digest.bytes == digest }
+                ?? missing.firstIndex { Int64($0.charter.version) == row.int(0) }
+            guard let found, Int64(missing[found].charter.version) == row.int(0) else {
                 report.findings.add(.charterDifferent, place, expected: "nothing", found: row.shown(1))
                 continue
             }
-            isThere = true
-            if [UInt8](digest) != charter.digest.bytes || [UInt8](file) != charter.file {
-                report.findings.add(.charterDifferent, place, expected: charter.digest.hex, found: row.shown(1))
+            let expected = missing.remove(at: found)
+            if digest != expected.digest.bytes || file != expected.file {
+                report.findings.add(.charterDifferent, place, expected: expected.digest.hex, found: row.shown(1))
             }
         }
-        if !isThere {
+        for one in missing {
             report.findings.add(
-                .charterDifferent, AuditFinding.Place(table: "charter", key: String(version)),
-                expected: charter.digest.hex, found: "nothing")
+                .charterDifferent, AuditFinding.Place(table: "charter", key: String(one.charter.version)),
+                expected: one.digest.hex, found: "nothing")
         }
     }
 
@@ -178,7 +180,7 @@ extension FolderAudit {
         let documents = DocumentFolder(reading: "\(folder)/documents")
         for (log, size) in derivable {
             var derivation = try Derivation(
-                db: db, log: log, charter: charter, documents: documents, check: check
+                db: db, log: log, chain: chain, documents: documents, check: check
             ) { [progress] done in progress(AuditProgress(stage: .counting, done: done, total: size)) }
             try derivation.run(size)
             report.work.statements += derivation.statements

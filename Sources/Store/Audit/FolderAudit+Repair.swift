@@ -72,11 +72,12 @@ extension FolderAudit {
     private func repairRows(_ db: Database) throws -> [String] {
         var done: [String] = []
         if report.findings.counts[.charterDifferent] != nil {
-            try db.execute(
-                sql: "DELETE FROM main.charter WHERE version <> ?", arguments: [charter.charter.version])
-            try db.execute(
-                sql: "INSERT OR REPLACE INTO main.charter(version, digest, file) VALUES (?, ?, ?)",
-                arguments: [charter.charter.version, Data(charter.digest.bytes), Data(charter.file)])
+            try db.execute(sql: "DELETE FROM main.charter")
+            for one in chain.all {
+                try db.execute(
+                    sql: "INSERT INTO main.charter(version, digest, file) VALUES (?, ?, ?)",
+                    arguments: [one.charter.version, Data(one.digest.bytes), Data(one.file)])
+            }
             done.append("charter: put the verified one in its place")
         }
         for (log, verdict) in verdicts {

@@ -12,7 +12,7 @@ import TransparencyLog
 /// removes with the process.
 public final class FolderAudit {
     let folder: String
-    let charter: VerifiedCharter
+    let chain: CharterChain
     let options: AuditOptions
     let check: @Sendable ([[UInt8]], LogState) -> [NewEntry]
     let progress: (AuditProgress) -> Void
@@ -22,12 +22,12 @@ public final class FolderAudit {
     /// Takes the folder's lock.
     ///
     /// - Parameters:
-    ///   - charter: the charter that the folder's own file holds, verified.
+    ///   - chain: the charters that are known, from the one that the folder's own file holds.
     ///   - check: reads entries and checks their signatures, given the log's state before them.
     ///   - progress: told now and then how far the audit is.
     /// - Throws: ``StoreError`` with code `locked` where a node runs on the folder, `file` where there is no database.
     public init(
-        folder: String, charter: VerifiedCharter, options: AuditOptions,
+        folder: String, chain: CharterChain, options: AuditOptions,
         check: @escaping @Sendable (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry],
         progress: @escaping (AuditProgress) -> Void = { _ in }
     ) throws {
@@ -36,10 +36,23 @@ public final class FolderAudit {
         }
         lock = try FolderLock(folder: folder)
         self.folder = folder
-        self.charter = charter
+        self.chain = chain
         self.options = options
         self.check = check
         self.progress = progress
+    }
+
+    /// The charter in force.
+    var charter: VerifiedCharter { chain.current }
+
+    /// The files of the charters that are stored in a folder, as they are; empty where there are none to be read.
+    public static func storedCharters(folder: String) -> [[UInt8]] {
+        let path = "\(folder)/entente.sqlite"
+        guard FileManager.default.fileExists(atPath: path),
+            let database = try? AuditDatabase(path: path, isWritable: false)
+        else { return [] }
+        defer { try? database.queue.close() }
+        return (try? database.queue.inDatabase { try Store.charterFiles($0) }) ?? []
     }
 
     /// Checks everything, and changes nothing.

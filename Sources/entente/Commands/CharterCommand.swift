@@ -5,9 +5,11 @@ import TransparencyLog
 
 struct CharterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "charter", abstract: "Write, sign, show and verify the alliance's charter.",
+        commandName: "charter", abstract: "Write, change, sign, adopt, show and verify the alliance's charter.",
         subcommands: [
-            CharterNewCommand.self, CharterSignCommand.self, CharterShowCommand.self, CharterVerifyCommand.self,
+            CharterNewCommand.self, CharterProposeCommand.self, CharterDiffCommand.self, CharterSignCommand.self,
+            CharterMergeCommand.self, CharterAdoptCommand.self, CharterHistoryCommand.self, CharterShowCommand.self,
+            CharterVerifyCommand.self,
         ])
 }
 
@@ -65,30 +67,52 @@ struct CharterNewCommand: ParsableCommand {
     }
 }
 
-struct CharterSignCommand: ParsableCommand {
+struct CharterSignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sign", abstract: "Add a root key's signature to a charter.",
-        discussion: "Example:\n  entente charter sign alliance.charter --key root-1 --keys /media/safe")
+        discussion: """
+            Needs no node: of a later version it says in words what changes where the version before is at hand \
+            (--previous, or a running node). A root key that the new version takes away signs for the version before, which then has to \
+            be at hand.
+
+            Examples:
+              entente charter sign alliance.charter --key root-1 --keys /media/safe
+              entente charter sign v2.charter --previous alliance.charter --key root-1 --keys /media/safe
+            """)
 
     @Argument(help: "The charter's file; it is replaced by one with your signature.")
     var file: String
     @Option(help: ArgumentHelp("The root key that signs.", valueName: "name"))
     var key: String = MemberSetup.rootKey
     @OptionGroup var keys: KeyOptions
+    @OptionGroup var before: PreviousCharterOptions
     @OptionGroup var output: OutputOptions
 
-    func run() throws {
+    func run() async throws {
         let charter = try CharterFile(at: file)
-        if !output.json { Console.print(try CharterText.lines(charter)) }
+        let previous = try await before.loadIfThere(charter.charter.previous)?.charter
+        if !output.json {
+            Console.print(try CharterText.lines(charter))
+            if let previous {
+                Console.print(CharterDiff(from: previous, to: charter.charter).changes.map { "  \($0.text)" })
+            }
+        }
         let root = try keys.folder.open(key, kind: .root, passphrase: try keys.unlock(key))
-        guard let (member, signer) = charter.signer(root) else {
-            throw Failure("key \(key): is no root key of any member of this charter; name its folder with --keys")
+        guard let (member, signer) = charter.signer(root, previous: previous) else {
+            let hint =
+                charter.charter.previous == nil || previous != nil ? "" : ", or the version before with --previous"
+            throw Failure(
+                "key \(key): is no root key of any member of this charter; name its folder with --keys\(hint)")
         }
         let signed = try charter.signed(by: signer)
         try PlainFile.write(signed.bytes, to: file, overwrite: true)
         if output.json {
             Console.print(try CharterText.json(signed))
             return
+        }
+        guard charter.charter.previous == nil else {
+            Console.print("Signed for \(member.title) with \(signer.keyName).")
+            return Console.print(ChangeText.signatures(signed, after: previous))
         }
         let missing = try signed.missing()
         let rest =
@@ -98,17 +122,30 @@ struct CharterSignCommand: ParsableCommand {
     }
 }
 
-struct CharterShowCommand: ParsableCommand {
+struct CharterShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show what a charter says, whoever signed it.",
-        discussion: "Example:\n  entente charter show alliance.charter")
+        discussion: """
+            Without a file: the charter in force at the running node.
+
+            Example:
+              entente charter show alliance.charter
+            """)
 
     @Argument(help: "The charter's file.")
-    var file: String
+    var file: String?
+    @OptionGroup var nodeOptions: NodeOptions
     @OptionGroup var output: OutputOptions
 
-    func run() throws {
-        let charter = try CharterFile(at: file)
+    func run() async throws {
+        let charter: CharterFile
+        if let file {
+            charter = try CharterFile(at: file)
+        } else {
+            charter = try await NodeConnection.with(nodeOptions) {
+                try CharterFile(parsing: try await $0.client.bytes("/v1/charter"), file: "the node's charter")
+            }
+        }
         if output.json {
             Console.print(try CharterText.json(charter))
         } else {
@@ -122,14 +159,17 @@ struct CharterVerifyCommand: ParsableCommand {
         commandName: "verify", abstract: "Tell who signed a charter and whether that is enough.",
         discussion: """
             Compare the fingerprint with the one that the regulators publish, for example in a gazette. Status 0: every \
-            regulator signed; 1: not so.
+            regulator signed, or of a later version enough of them; 1: not so.
 
-            Example:
+            Examples:
               entente charter verify alliance.charter
+              entente charter verify 3.charter --earlier alliance.charter --earlier 2.charter
             """)
 
     @Argument(help: "The charter's file.")
     var file: String
+    @Option(help: ArgumentHelp("A version before it, from version 1 on; may be repeated.", valueName: "file"))
+    var earlier: [String] = []
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -138,23 +178,18 @@ struct CharterVerifyCommand: ParsableCommand {
         do throws(AllianceError) { signers = try charter.signers() } catch { throw Failure("\(file): \(error)") }
         let missing = try charter.missing()
         let isFirst = charter.charter.version == 1
-        let isGood = missing.isEmpty && isFirst
+        let (isGood, verdict) = isFirst ? Self.judgeFirst(charter, missing.count) : judgeLater(charter)
         if output.json {
             guard case .object(var object) = try CharterText.json(charter) else { return }
             object["good"] = .bool(isGood)
             Console.print(.object(object))
         } else {
-            var lines = [
-                isGood
-                    ? "GOOD. Every regulator signed version 1 of \(charter.charter.alliance)."
-                    : isFirst
-                        ? "NOT YET. \(count(missing.count, "regulator")) of \(charter.charter.regulators.count) did not sign."
-                        : "CANNOT TELL. This is version \(charter.charter.version); trust starts from version 1."
-            ]
+            var lines = [verdict]
             var table = Table()
             for member in charter.charter.members {
                 let keys = signers.first { $0.member.id == member.id }?.keys ?? []
-                let what = keys.isEmpty ? member.role == .regulator ? "MISSING" : "observes" : "signed"
+                let isDue = member.role == .regulator && member.standing == .active
+                let what = keys.isEmpty ? isDue ? (isFirst ? "MISSING" : "did not sign") : "observes" : "signed"
                 table.add([member.title, what, keys.joined(separator: ", ")])
             }
             lines += table.lines(indent: 2)
@@ -165,6 +200,33 @@ struct CharterVerifyCommand: ParsableCommand {
             Console.print(lines)
         }
         if !isGood { throw Ending(status: 1) }
+    }
+
+    private static func judgeFirst(_ charter: CharterFile, _ missing: Int) -> (Bool, String) {
+        guard missing > 0 else {
+            return (true, "GOOD. Every regulator signed version 1 of \(charter.charter.alliance).")
+        }
+        let all = charter.charter.regulators.count
+        return (false, "NOT YET. \(count(missing, "regulator")) of \(all) did not sign.")
+    }
+
+    private func judgeLater(_ charter: CharterFile) -> (Bool, String) {
+        let version = charter.charter.version
+        guard !earlier.isEmpty else {
+            return (
+                false,
+                "CANNOT TELL. This is version \(version); trust starts from version 1: name those before with --earlier."
+            )
+        }
+        do {
+            let chain = try CharterFiles.chain(earlier + [file])
+            guard chain.version(version)?.digest == charter.digest else {
+                return (false, "NOT YET. Another version \(version) contradicts it.")
+            }
+            return (true, "GOOD. Enough regulators signed version \(version) of \(charter.charter.alliance).")
+        } catch {
+            return (false, "NOT YET. \(Failure.text(of: error))")
+        }
     }
 }
 
@@ -180,8 +242,9 @@ enum CharterText {
         ]
         var table = Table(["member", "", "role", "zone", "log", "addresses"])
         for member in charter.members {
+            let standing = member.standing == .active ? "" : ", \(member.standing.rawValue)"
             table.add([
-                member.title, member.name, member.role.rawValue, member.zone, member.log.name,
+                member.title, member.name, member.role.rawValue + standing, member.zone, member.log.name,
                 member.addresses.joined(separator: " "),
             ])
         }
@@ -210,7 +273,8 @@ enum CharterText {
                 charter.members.map { member in
                     [
                         "id": .string(member.id), "name": .string(member.name), "title": .string(member.title),
-                        "role": .string(member.role.rawValue), "zone": .string(member.zone),
+                        "role": .string(member.role.rawValue), "standing": .string(member.standing.rawValue),
+                        "zone": .string(member.zone),
                         "origin": .string(member.log.name), "log": .string(member.log.description),
                         "replica": member.replica.map { .string($0.description) } ?? .null,
                         "addresses": .array(member.addresses.map { .string($0) }),

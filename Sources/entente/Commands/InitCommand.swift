@@ -22,6 +22,14 @@ struct InitCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("The charter, signed by every regulator.", valueName: "file"))
     var charter: String
+    @OptionGroup var making: NodeMakingOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws { try making.make([charter], output) }
+}
+
+/// What a new node is made of, beside the charter.
+struct NodeMakingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The member's short name.", valueName: "name"))
     var member: String
     @Option(help: ArgumentHelp("An officer: NAME.pub[:kinds[:registers]]; may be repeated.", valueName: "officer"))
@@ -44,11 +52,14 @@ struct InitCommand: AsyncParsableCommand {
     var node: String = MemberSetup.nodeKey
     @OptionGroup var keys: KeyOptions
     @OptionGroup var nodeOptions: NodeOptions
-    @OptionGroup var output: OutputOptions
 
-    func run() async throws {
+    /// Makes the node's folder.
+    ///
+    /// - Parameter charters: files, version 1 first.
+    func make(_ charters: [String], _ output: OutputOptions) throws {
         let data = SettingsLoader.ofProcess(nodeOptions.flags).newDataFolder
-        var setup = NodeSetup(charterPath: charter, member: member, keys: keys.folder.path, data: data)
+        var setup = NodeSetup(charterPath: charters[0], member: member, keys: keys.folder.path, data: data)
+        setup.laterCharterPaths = Array(charters.dropFirst())
         setup.node = node
         if listen != "none" {
             guard let address = PeerAddress(listen) else {
@@ -76,10 +87,10 @@ struct InitCommand: AsyncParsableCommand {
         if keys.passphrase != nil { setup.passphraseSource = try keys.source }
         try setup.check()
         let result = try setup.create(passphrase: try keys.unlock("\(member)'s keys"), now: MemberClock.now)
-        report(result, data: data)
+        report(result, data: data, output)
     }
 
-    private func report(_ result: NodeSetup.Result, data: String) {
+    private func report(_ result: NodeSetup.Result, data: String, _ output: OutputOptions) {
         let ends = MemberClock(zone: result.member.zone).text(result.certificateEnds)
         if output.json {
             Console.print([
@@ -92,7 +103,8 @@ struct InitCommand: AsyncParsableCommand {
         }
         Console.print([
             "Made \(result.member.title)'s node in \(data).",
-            "  charter      version 1, fingerprint \(result.charter.fingerprint); every regulator signed",
+            "  charter      version \(result.charter.charter.version), fingerprint \(result.charter.fingerprint); "
+                + (result.charter.charter.version == 1 ? "every regulator signed" : "signed by enough regulators"),
             "  officers     \(result.roster.officers.map(\.name).joined(separator: ", "))",
             "  certificate  until \(ends)",
             "Next: entente node --data \(data)",

@@ -103,8 +103,15 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Argument(help: "The proof's file.")
     var file: String
-    @Option(help: ArgumentHelp("The charter that you trust.", valueName: "file"))
-    var charter: String
+    @Option(
+        help: ArgumentHelp(
+            "The charter that you trust, and later ones, or, with --pinned, earlier ones; may be repeated.",
+            valueName: "file"))
+    var charter: [String]
+    @Option(
+        help: ArgumentHelp(
+            "The whole fingerprint of the charter that you trust, if it is not version 1.", valueName: "hex"))
+    var pinned: String?
     @Option(help: ArgumentHelp("The answer that you expect.", valueName: "answer"))
     var expect: String?
     @Option(help: ArgumentHelp("Check it as a statement about this date.", valueName: "date"))
@@ -133,7 +140,7 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let charter = try verifiedCharter()
+        let charters = try CharterFiles.chain(charter, pinned: pinned)
         let bytes = try PlainFile.read(file, limit: ProofFile.byteLimit)
         let proof: ProofFile
         do throws(AllianceError) {
@@ -141,7 +148,7 @@ struct VerifyCommand: AsyncParsableCommand {
         } catch {
             throw Failure("\(file): no proof that can be read: \(error)")
         }
-        let zone = charter.charter.member(id: proof.question.member)?.zone
+        let zone = charters.current.charter.member(id: proof.question.member)?.zone
         let on: Timestamp?
         do {
             on = try self.on.map { try MemberClock(zone: zone).parse($0, option: "--on") }
@@ -154,19 +161,13 @@ struct VerifyCommand: AsyncParsableCommand {
             asked: .init(member: member, map: register == "documents" ? "@documents" : register, key: key),
             maximumAge: Self.seconds(maxAge) ?? 86_400)
         let report = Verifier().verify(
-            proof, charter: charter, at: Timestamp(seconds: MemberClock.now), options: options)
+            proof, charters: charters, at: Timestamp(seconds: MemberClock.now), options: options)
         if output.json {
             Console.print(report.json)
         } else {
             Console.print(report.text(allChecks: all).trimming())
         }
         throw Ending(status: report.conclusion.exitStatus)
-    }
-
-    private func verifiedCharter() throws -> VerifiedCharter {
-        let file = try CharterFile(at: charter)
-        guard let signed = file.signed else { throw Failure("\(charter): nobody has signed this charter") }
-        do throws(AllianceError) { return try signed.verifyFirst() } catch { throw Failure("\(charter): \(error)") }
     }
 
     private static func seconds(_ text: String) -> Int64? {

@@ -132,8 +132,9 @@ extension MemoryLog {
             entries[Int($0.value.items[0].index)]
         }
         return try LogState(
-            member: member, charter: charter, size: state.size, lines: Array(state.lines.values), end: state.end,
-            roster: state.roster.map { ($0.index, entries[Int($0.index)]) }, definitions: definitions)
+            origin: member.log.name, chain: state.chain, size: state.size, lines: Array(state.lines.values),
+            end: state.end, roster: state.roster.map { ($0.index, entries[Int($0.index)]) }, definitions: definitions,
+            last: entries.last)
     }
 
     /// Derives the rows of the licences again by a slow reading of the rules, from the counted entries alone.

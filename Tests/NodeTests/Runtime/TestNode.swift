@@ -18,6 +18,7 @@ struct TestNode: Sendable {
     let network: PeerNetwork
     let driver: ReplicationDriver
     let publisher: Publisher
+    let charters: CharterKeeper
     let checked = CheckedRanges()
 
     init(
@@ -26,7 +27,7 @@ struct TestNode: Sendable {
     ) async throws {
         store = try Store(folder: folder)
         identity = try NodeIdentity(
-            charter: alliance.charter, member: try alliance.member(name), nodeName: "node-1",
+            charters: CharterChain(alliance.charter), member: try alliance.member(name), nodeName: "node-1",
             logSigner: try TestAlliance.noteSigner(name), replicaSigner: try TestAlliance.cosigner(name))
         try await store.install(alliance.charter)
         trust = TrustStore()
@@ -43,6 +44,13 @@ struct TestNode: Sendable {
         await network.attach(driver)
         await network.refreshTrust()
         publisher = Publisher(identity: identity, store: store, driver: driver, logger: quiet)
+        charters = CharterKeeper(identity: identity, store: store, logger: quiet)
+        await charters.attach { [network, driver, publisher] chain in
+            await network.chartersChanged()
+            await driver.chartersChanged(chain)
+            await publisher.nameCharter()
+        }
+        await driver.attach(charters)
     }
 
     func worker(_ origin: String) -> LogWorker {
@@ -54,7 +62,7 @@ struct TestNode: Sendable {
     var localRoutes: LocalRoutes {
         LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            tls: tls, startedAt: 0)
+            tls: tls, charters: charters, startedAt: 0)
     }
 
     var peerRoutes: PeerRoutes {

@@ -81,7 +81,7 @@ struct TwoNodesTests {
                     guard case .published = await other.publisher.submit(Array(own.entries.dropLast())) else {
                         throw NodeError("refused")
                     }
-                    tasks.addTask { await other.network.dial(other.identity.charter.charter.members[0]) }
+                    tasks.addTask { await other.network.dial(other.identity.charter.charter.members[0].id) }
                     guard case .published = await one.publisher.submit([licence, document]) else {
                         throw NodeError("refused")
                     }

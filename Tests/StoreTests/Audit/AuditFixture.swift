@@ -98,7 +98,7 @@ struct AuditFixture: Sendable {
 
     func audit(_ folder: String) throws -> FolderAudit {
         try FolderAudit(
-            folder: folder, charter: alliance.charter, options: AuditOptions(member: Self.member),
+            folder: folder, chain: CharterChain(alliance.charter), options: AuditOptions(member: Self.member),
             check: Self.checkOnce)
     }
 

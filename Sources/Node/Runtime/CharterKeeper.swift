@@ -1,0 +1,102 @@
+import Alliance
+import Logging
+import Replication
+import Store
+import TransparencyLog
+
+/// Takes up charters, from peers or from the operator, without a restart: a charter that is valid is durable before
+/// anything acts on it, and what depends on the charters is then rebuilt from them.
+///
+/// One is dealt with at a time, in the order of arrival.
+actor CharterKeeper {
+    /// What became of a charter.
+    enum Outcome: Sendable {
+        /// It is new here.
+        case adopted(CharterChain)
+        /// It was held before.
+        case held(CharterChain)
+        case refused(CharterRefusal)
+        /// It could not be stored.
+        case failed(String)
+    }
+
+    private let identity: NodeIdentity
+    private let store: Store
+    private let logger: Logger
+    private var last: Task<Outcome, Never>?
+    private var onChange: @Sendable (CharterChain) async -> Void = { _ in }
+
+    init(identity: NodeIdentity, store: Store, logger: Logger) {
+        self.identity = identity
+        self.store = store
+        self.logger = logger
+    }
+
+    /// - Parameter onChange: called after each change, before the next charter is looked at.
+    func attach(_ onChange: @escaping @Sendable (CharterChain) async -> Void) { self.onChange = onChange }
+
+    /// Takes up a charter's file.
+    func take(_ file: [UInt8]) async -> Outcome {
+        let before = last
+        let task = Task {
+            _ = await before?.value
+            return await self.consider(file)
+        }
+        last = task
+        return await task.value
+    }
+
+    private func consider(_ file: [UInt8]) async -> Outcome {
+        let before = identity.chain
+        let (chain, refusal) = await Self.added(file, to: before)
+        if let refusal { return .refused(refusal) }
+        guard chain != before else { return .held(before) }
+        guard chain.current.charter.member(id: identity.memberID) != nil else {
+            return .refused(CharterRefusal(.selfContradicting, "it does not list this node's member"))
+        }
+        do {
+            try await store.install(chain, check: EntryChecking.checkNow)
+        } catch {
+            logger.error("a charter could not be stored", metadata: ["reason": "\(error)"])
+            return .failed("\(error)")
+        }
+        identity.take(chain)
+        tell(chain, before)
+        await onChange(chain)
+        return .adopted(chain)
+    }
+
+    /// Signatures are checked off the actor.
+    @concurrent
+    private static func added(_ file: [UInt8], to chain: CharterChain) async -> (CharterChain, CharterRefusal?) {
+        let signed: SignedCharter
+        do throws(AllianceError) {
+            signed = try SignedCharter(parsing: file)
+        } catch {
+            return (chain, CharterRefusal(.malformed, error.description))
+        }
+        var chain = chain
+        do throws(CharterRefusal) {
+            try chain.add(signed)
+            return (chain, nil)
+        } catch {
+            return (chain, error)
+        }
+    }
+
+    private func tell(_ chain: CharterChain, _ before: CharterChain) {
+        let charter = chain.current
+        if chain.isContested, !before.isContested {
+            logger.critical(
+                "regulators signed two charters of one version: neither is in force until a later one names one of them",
+                metadata: ["version": "\(charter.charter.version + 1)"])
+        }
+        guard charter.digest != before.current.digest else { return }
+        logger.notice(
+            "a charter is in force",
+            metadata: ["version": "\(charter.charter.version)", "fingerprint": "\(charter.fingerprint)"])
+        for change in CharterDiff(from: before.current.charter, to: charter.charter).changes {
+            logger.notice("the charter changes", metadata: ["what": "\(change.text)"])
+        }
+    }
+}
