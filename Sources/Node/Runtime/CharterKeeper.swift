@@ -23,13 +23,15 @@ actor CharterKeeper {
     private let identity: NodeIdentity
     private let store: Store
     private let logger: Logger
+    private let audit: AuditFile?
     private var last: Task<Outcome, Never>?
     private var onChange: @Sendable (CharterChain) async -> Void = { _ in }
 
-    init(identity: NodeIdentity, store: Store, logger: Logger) {
+    init(identity: NodeIdentity, store: Store, logger: Logger, audit: AuditFile? = nil) {
         self.identity = identity
         self.store = store
         self.logger = logger
+        self.audit = audit
     }
 
     /// - Parameter onChange: called after each change, before the next charter is looked at.
@@ -49,7 +51,11 @@ actor CharterKeeper {
     private func consider(_ file: [UInt8]) async -> Outcome {
         let before = identity.chain
         let (chain, refusal) = await Self.added(file, to: before)
-        if let refusal { return .refused(refusal) }
+        if let refusal {
+            audit?.count(
+                .charterRefused, reason: refusal.code.rawValue, member: nil, "refused a charter: \(refusal.reason)")
+            return .refused(refusal)
+        }
         guard chain != before else { return .held(before) }
         guard chain.current.charter.member(id: identity.memberID) != nil else {
             return .refused(CharterRefusal(.selfContradicting, "it does not list this node's member"))
@@ -91,12 +97,20 @@ actor CharterKeeper {
                 "regulators signed two charters of one version: neither is in force until a later one names one of them",
                 metadata: ["version": "\(charter.charter.version + 1)"])
         }
+        let changes = CharterDiff(from: before.current.charter, to: charter.charter).changes.map(\.text)
+        audit?.append(
+            .charterAdopted,
+            chain.isContested
+                ? "regulators signed two charters of version \(charter.charter.version + 1)"
+                : "charter version \(charter.charter.version) is in force, fingerprint \(charter.fingerprint)",
+            [
+                "version": .integer(Int64(charter.charter.version)), "digest": .string(charter.digest.hex),
+                "contested": .bool(chain.isContested), "changes": .array(changes.map { .string($0) }),
+            ], durable: true)
         guard charter.digest != before.current.digest else { return }
         logger.notice(
             "a charter is in force",
             metadata: ["version": "\(charter.charter.version)", "fingerprint": "\(charter.fingerprint)"])
-        for change in CharterDiff(from: before.current.charter, to: charter.charter).changes {
-            logger.notice("the charter changes", metadata: ["what": "\(change.text)"])
-        }
+        for change in changes { logger.notice("the charter changes", metadata: ["what": "\(change)"]) }
     }
 }

@@ -200,7 +200,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await network.attach(driver)
         await network.refreshTrust()
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
-        let charters = CharterKeeper(identity: identity, store: store, logger: logger)
+        let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
         await charters.attach { chain in
             await network.chartersChanged()
             await driver.chartersChanged(chain)
