@@ -12,6 +12,8 @@ import TransparencyLog
 public final class Store: Sendable {
     let pool: DatabasePool
     /// Where documents' bytes are.
+    /// Where all of it is.
+    public let folder: String
     public let documents: DocumentFolder
     private let lock: FolderLock
     /// What the writer keeps between transactions; only touched inside the writer's queue.
@@ -42,6 +44,7 @@ public final class Store: Sendable {
         onStatement: (@Sendable (String) -> Void)? = nil
     ) throws {
         self.changesLimit = changesLimit
+        self.folder = folder
         try Self.makeFolder(folder)
         lock = try FolderLock(folder: folder)
         documents = try DocumentFolder(folder: "\(folder)/documents")

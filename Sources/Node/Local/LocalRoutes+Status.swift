@@ -11,18 +11,58 @@ extension LocalRoutes {
         for member in charter.members {
             logs.append(try await log(member, statuses.first { $0.origin == member.log.name }))
         }
+        let peers = try await peers()
+        let free = Self.freeBytes(store.folder)
+        let health = try await health(logs, peers, statuses, free: free)
         return [
             "version": .string(Entente.version), "now": Self.time(Clock.seconds),
+            "state": .string(health.level.word), "concerns": health.json,
+            "disk": ["free": free.map { .integer(Int64(clamping: $0)) } ?? .null],
             "member": Self.member(identity.member),
             "alliance": [
                 "name": .string(charter.alliance), "digest": .string(identity.charter.alliance.hex),
                 "version": .integer(Int64(charter.version)), "fingerprint": .string(identity.charter.fingerprint),
                 "expires": .string(charter.expires.text), "quorum": .integer(Int64(charter.quorum)),
             ],
-            "logs": .array(logs), "peers": .array(try await peers()),
+            "logs": .array(logs), "peers": .array(peers),
             "documents": ["wanted": .integer(Int64(try await store.wantedDocuments(limit: 10_000).count))],
             "certificate": certificate, "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
         ]
+    }
+
+    /// Bytes that are left where the node's folder is.
+    private static func freeBytes(_ folder: String) -> UInt64? {
+        var facts = statvfs()
+        guard statvfs(folder, &facts) == 0 else { return nil }
+        return UInt64(facts.f_bavail) * UInt64(facts.f_frsize)
+    }
+
+    private func health(
+        _ logs: [JSONValue], _ peers: [JSONValue], _ statuses: [LogStatus], free: UInt64?
+    ) async throws -> NodeHealth {
+        let now = Clock.seconds
+        var health = NodeHealth()
+        health.judge(tls.material.term, now: now)
+        health.judge(
+            charter, isContested: identity.chain.isContested, own: charter.member(id: identity.memberID)?.standing,
+            now: now)
+        for log in logs {
+            let isContradicted = statuses.first { $0.origin == log["origin"]?.string }?.isContradicted ?? false
+            health.judge(
+                log: log["title"]?.string ?? "?", isContradicted: isContradicted, problem: log["problem"]?.string)
+        }
+        func titles(_ state: String) -> [String] {
+            peers.filter { $0["state"]?.string == state }.compactMap { $0["title"]?.string }
+        }
+        health.judge(
+            connected: titles("connected").count, unreachable: titles("unreachable"),
+            restricted: titles("restricted"), quorum: charter.quorum, uptime: now - startedAt)
+        health.judge(ownLogIsLonger: await driver.ownLogIsLonger)
+        if let free { health.judge(free: free) }
+        let clocks = await network.clocks
+        health.judge(
+            clocks: charter.members.compactMap { member in clocks[member.id].map { (member.title, $0) } })
+        return health
     }
 
     /// The node's own, as it is in use.
@@ -90,6 +130,7 @@ extension LocalRoutes {
                 "since": connected[member.id].map { Self.time($0) } ?? .null,
                 "problem": connected[member.id] == nil ? problems[member.id].map { .string($0) } ?? .null : .null,
                 "lag": .integer(Int64(behind)),
+                "clock": await network.clocks[member.id].map { .integer($0) } ?? .null,
             ])
         }
         return result

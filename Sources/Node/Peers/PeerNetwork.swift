@@ -19,6 +19,8 @@ actor PeerNetwork: PeerAccess {
     private var clients: [String: (address: PeerAddress, client: PeerClient)] = [:]
     /// Addresses from rosters.
     private var rosters: [String: [PeerAddress]] = [:]
+    /// By how many seconds the clocks of members are ahead of ours, as they said when their sessions began.
+    private(set) var clocks: [String: Int64] = [:]
     private(set) var problems: [String: String] = [:]
     /// When a session with each member last ended, in seconds since 1970.
     private(set) var lastSeen: [String: Int64] = [:]
@@ -42,6 +44,11 @@ actor PeerNetwork: PeerAccess {
     func attach(_ driver: ReplicationDriver) { self.driver = driver }
 
     // MARK: Trust
+
+    /// Takes note of the time that a peer named when a session began.
+    func note(clock text: String?, of member: String) {
+        clocks[member] = text.flatMap { PeerClock.seconds($0) }.map { $0 - Clock.seconds }
+    }
 
     /// Reads every log's newest roster and says anew who may connect.
     func refreshTrust() async {
@@ -206,7 +213,8 @@ actor PeerNetwork: PeerAccess {
         let client = client(member.id, at: address)
         let outbox = Outbox()
         do {
-            let response = try await client.post(PeerPath.session, body: .stream(outbox))
+            let response = try await client.post(
+                PeerPath.session, headers: [.date: PeerClock.text(Clock.seconds)], body: .stream(outbox))
             guard response.status == .ok else {
                 outbox.close()
                 if response.status != .conflict {
@@ -215,6 +223,7 @@ actor PeerNetwork: PeerAccess {
                 return response.status == .conflict
             }
             problems[member.id] = nil
+            note(clock: response.headers[.date], of: member.id)
             let restricted = isRestricted(member.id)
             let reading = Task { await Self.read(response, member.id, restricted, driver, outbox) }
             await withTaskCancellationHandler {

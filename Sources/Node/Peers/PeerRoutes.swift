@@ -41,6 +41,7 @@ struct PeerRoutes: Sendable {
             member: peer.memberID, isOutbound: false, canFetch: canFetch, restricted: peer.isRestricted,
             outbox: outbox, end: { ended.withLock { $0?.cancel() } })
         guard let id else { throw HTTPError(.conflict, message: "there is a session with this member already") }
+        await network.note(clock: request.headers[.date], of: peer.memberID)
         let body = ResponseBody { writer in
             let reading = Task {
                 var reader = SessionReader(id: id, driver: driver)
@@ -63,7 +64,10 @@ struct PeerRoutes: Sendable {
                 throw error
             }
         }
-        return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: body)
+        let headers: HTTPFields = [
+            .contentType: "application/octet-stream", .date: PeerClock.text(Clock.seconds),
+        ]
+        return Response(status: .ok, headers: headers, body: body)
     }
 
     // MARK: Bulk

@@ -8,7 +8,8 @@ struct StatusCommand: AsyncParsableCommand {
         discussion: """
             --wait waits until the node answers, for scripts that start it. With --settled it waits until every other \
             member holds and checked the newest entry of every log and no document is on the way; status 1 if that does \
-            not come about in time.
+            not come about in time. Otherwise the exit status is 0 where all is well, 1 where something needs attention, 2 where \
+            it is critical, with the reasons first.
 
             Examples:
               entente status
@@ -54,6 +55,12 @@ struct StatusCommand: AsyncParsableCommand {
             Console.print(Self.lines(status, node))
         }
         if let waiting { throw Failure("not settled: \(waiting)") }
+        guard wait == nil, !settled else { return }
+        switch status.text("state") {
+        case "critical": throw Ending(status: 2)
+        case "attention": throw Ending(status: 1)
+        default: return
+        }
     }
 
     /// What is still to come; nil if nothing.
@@ -83,6 +90,9 @@ struct StatusCommand: AsyncParsableCommand {
                 + "\(alliance.number("version")), fingerprint \(alliance.text("fingerprint")), until "
                 + "\(MemberClock.day(alliance["expires"]?.string))"
         ]
+        for concern in status.list("concerns") {
+            lines.append("\(concern.text("level").uppercased()): \(concern.text("text"))")
+        }
         var table = Table(["member", "entries", "root", "held and checked by"], rightAligned: [1])
         for log in logs {
             let holders = log.list("heldBy").map { node.title($0.text("member")) }
@@ -93,19 +103,11 @@ struct StatusCommand: AsyncParsableCommand {
             ])
         }
         lines += table.lines()
-        for log in logs {
-            if let problem = log["problem"]?.string { lines.append("\(log.text("title")): \(problem)") }
-        }
         lines += PeerText.lines(status.list("peers"), clock: node.clock())
-        if let certificate = status["certificate"], let warning = certificate["warning"]?.string {
-            let ends = certificate.time("ends").map { node.clock().text($0) } ?? "?"
-            let what =
-                switch warning {
-                case "ended": "ended on \(ends), and no peer accepts it"
-                case "notYetValid": "is not valid yet; is the clock right?"
-                default: "ends on \(ends)"
-                }
-            lines.append("This node's certificate \(what). Renew it with entente certificate renew.")
+        if let certificate = status["certificate"], let ends = certificate.time("ends") {
+            var line = "Certificate until \(MemberClock.day(Timestamp(seconds: ends).text))"
+            if let free = status["disk"]?["free"]?.integer { line += ", \(grouped(Int(free >> 20))) MiB of disk left" }
+            lines.append(line + ".")
         }
         let wanted = status["documents"]?.number("wanted") ?? 0
         if wanted > 0 { lines.append("\(count(Int(wanted), "document")) on the way.") }

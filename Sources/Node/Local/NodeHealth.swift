@@ -1,0 +1,139 @@
+import Alliance
+
+/// What an operator has to look at, judged from what a node knows of itself.
+struct NodeHealth: Sendable, Hashable {
+    /// The exit status of `entente status`.
+    enum Level: Int, Sendable, Comparable {
+        case ok = 0
+        case attention = 1
+        case critical = 2
+
+        static func < (one: Level, other: Level) -> Bool { one.rawValue < other.rawValue }
+
+        var word: String {
+            switch self {
+            case .ok: "ok"
+            case .attention: "attention"
+            case .critical: "critical"
+            }
+        }
+    }
+
+    struct Concern: Sendable, Hashable {
+        let level: Level
+        /// A stable word for programs.
+        let code: String
+        /// What is wrong, and what to do.
+        let text: String
+    }
+
+    /// The gravest first.
+    private(set) var concerns: [Concern] = []
+
+    var level: Level { concerns.map(\.level).max() ?? .ok }
+
+    /// Days ahead of an end at which the operator is told.
+    static let warningDays: Int64 = 30
+    /// Bytes of the disk that are left.
+    static let disk = (low: UInt64(2) << 30, critical: UInt64(256) << 20)
+    /// Seconds by which a peer's clock may differ. Cosignatures more than 300 s ahead do not count.
+    static let clock = (noticed: Int64(30), critical: Int64(300))
+
+    private mutating func add(_ level: Level, _ code: String, _ text: String) {
+        concerns.append(Concern(level: level, code: code, text: text))
+        concerns.sort { $0.level > $1.level }
+    }
+
+    /// The certificate that the node shows its peers.
+    mutating func judge(_ term: CertificateTerm, now: Int64) {
+        let days = (term.ends - now) / 86_400
+        switch term.warning(at: now) {
+        case .ended: add(.critical, "certificate-ended", "the certificate has ended and no peer accepts it; renew it")
+        case .notYetValid:
+            add(.critical, "certificate-not-yet", "the certificate is not valid yet; is the clock right?")
+        case .endsSoon:
+            let when = days < 1 ? "within a day" : "in \(days) days"
+            add(.attention, "certificate-ends", "the certificate ends \(when); renew it with entente certificate renew")
+        case nil: break
+        }
+    }
+
+    /// The charter in force, and this member in it.
+    mutating func judge(_ charter: Charter, isContested: Bool, own: MemberStanding?, now: Int64) {
+        if isContested {
+            add(
+                .critical, "charter-contested",
+                "regulators signed two charters of one version: neither is in force until a later one names one of them"
+            )
+        }
+        let left = charter.expires.seconds - now
+        if left <= 0 {
+            add(.critical, "charter-expired", "the charter has expired: verifications of now answer \"cannot tell\"")
+        } else if left < Self.warningDays * 86_400 {
+            add(.attention, "charter-expires", "the charter expires in \(left / 86_400) days; propose the next version")
+        }
+        if own != .active {
+            add(
+                .attention, "not-active", "this member is \(own?.rawValue ?? "not") in the charter: it does not publish"
+            )
+        }
+    }
+
+    /// A log as it is held here.
+    mutating func judge(log title: String, isContradicted: Bool, problem: String?) {
+        guard let problem else { return }
+        add(isContradicted ? .critical : .attention, "log", "\(title)'s log: \(problem)")
+    }
+
+    /// How many of the other members' nodes are connected; a peer that was never reached may just be starting.
+    mutating func judge(connected: Int, unreachable: [String], restricted: [String], quorum: Int, uptime: Int64) {
+        if !unreachable.isEmpty {
+            add(.attention, "unreachable", "cannot reach \(unreachable.joined(separator: ", ")); see entente peers")
+        }
+        if !restricted.isEmpty {
+            add(
+                .attention, "restricted",
+                "no roster held here lists the key of \(restricted.joined(separator: ", ")): no documents")
+        }
+        if connected < quorum, uptime > 60 {
+            add(
+                .critical, "no-quorum",
+                "\(connected) other members are connected and \(quorum) make a quorum: what is published gets none now")
+        }
+    }
+
+    /// A peer that holds more of this member's log than this node.
+    mutating func judge(ownLogIsLonger: Bool) {
+        guard ownLogIsLonger else { return }
+        add(
+            .critical, "restored",
+            "a peer holds more of this member's own log than this node: the folder looks restored, nothing is published"
+        )
+    }
+
+    /// What is left where the node's folder is.
+    mutating func judge(free: UInt64) {
+        guard free < Self.disk.low else { return }
+        let level: Level = free < Self.disk.critical ? .critical : .attention
+        add(level, "disk", "\(free >> 20) MiB are left on the disk of the node's folder")
+    }
+
+    /// By how much the clocks of peers differ, in seconds by title. A clock that differs from most is probably ours.
+    mutating func judge(clocks: [(title: String, offset: Int64)]) {
+        let wrong = clocks.filter { abs($0.offset) > Self.clock.noticed }
+        guard let worst = wrong.map({ abs($0.offset) }).max() else { return }
+        let level: Level = worst > Self.clock.critical ? .critical : .attention
+        if wrong.count * 2 > clocks.count, clocks.count > 1 {
+            return add(level, "clock", "this node's clock differs by up to \(worst) s from most peers'; is it right?")
+        }
+        let names = wrong.map { "\($0.title) (\($0.offset > 0 ? "+" : "")\($0.offset) s)" }.joined(separator: ", ")
+        add(level, "peer-clock", "clocks that differ from this one: \(names)")
+    }
+
+    var json: JSONValue {
+        .array(
+            concerns.map {
+                ["level": .string($0.level.word), "code": .string($0.code), "text": .string($0.text)]
+            })
+    }
+}
