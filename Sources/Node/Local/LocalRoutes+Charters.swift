@@ -67,13 +67,7 @@ extension LocalRoutes {
     /// Takes up a charter that the operator hands in.
     func adopt(_ request: Request) async throws -> Response {
         let body = Array(buffer: try await request.body.collect(upTo: SignedCharter.byteLimit))
-        if let signed = try? SignedCharter(parsing: body), identity.chain.charter(signed.digest) == nil,
-            signed.unverified.expires.seconds <= Clock.seconds, query(request).text("expired") == nil
-        {
-            let expired = CharterRefusal(
-                .expired, "it expired on \(signed.unverified.expires.dateText), if this node's clock is right")
-            throw Self.error(expired)
-        }
+        if query(request).text("expired") == nil, let expired = expired(body) { throw Self.error(expired) }
         let before = identity.chain.current
         switch await charters.take(body) {
         case .adopted(let chain): return answer(chain, isNew: true, before)
@@ -81,6 +75,15 @@ extension LocalRoutes {
         case .refused(let refusal): throw Self.error(refusal)
         case .failed(let reason): throw LocalError(.serviceUnavailable, "failed", reason)
         }
+    }
+
+    /// Why a charter that is new here comes too late; nil where it does not.
+    private func expired(_ file: [UInt8]) -> CharterRefusal? {
+        guard let signed = try? SignedCharter(parsing: file), identity.chain.charter(signed.digest) == nil,
+            signed.unverified.expires.seconds <= Clock.seconds
+        else { return nil }
+        return CharterRefusal(
+            .expired, "it expired on \(signed.unverified.expires.dateText), if this node's clock is right")
     }
 
     private func answer(_ chain: CharterChain, isNew: Bool, _ before: VerifiedCharter) -> Response {

@@ -75,6 +75,11 @@ actor CharterKeeper {
     /// Signatures are checked off the actor.
     @concurrent
     private static func added(_ file: [UInt8], to chain: CharterChain) async -> (CharterChain, CharterRefusal?) {
+        Self.add(file, to: chain)
+    }
+
+    // Apart: typed errors in an asynchronous function make the optimiser of Swift 6.3.1 crash (decision 0013).
+    private static func add(_ file: [UInt8], to chain: CharterChain) -> (CharterChain, CharterRefusal?) {
         let signed: SignedCharter
         do throws(AllianceError) {
             signed = try SignedCharter(parsing: file)

@@ -175,7 +175,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         self.settings = settings
         self.logger = logger
         let store = try Store(folder: settings.data)
-        let identity = try await Self.identity(settings, passphrase, store)
+        let identity = try Self.identity(settings, passphrase, try await Self.charters(settings, store))
         let files = try CertificateFiles(settings)
         let tls = try TLSIdentity(try files.material(settings, passphrase))
         let audit = try AuditFile(path: settings.auditPath, logger: logger)
@@ -244,25 +244,34 @@ struct NodeParts: Sendable, CustomStringConvertible {
 
     /// The charters that the folder was made with, and those that came since, put in force in the store.
     private static func charters(_ settings: NodeSettings, _ store: Store) async throws -> CharterChain {
+        let stored = try held(try await store.charterFiles(), settings)
+        try await store.install(stored, check: EntryChecking.checkNow)
+        let chain = try later(stored, settings)
+        if chain != stored { try await store.install(chain, check: EntryChecking.checkNow) }
+        return chain
+    }
+
+    private static func held(_ files: [[UInt8]], _ settings: NodeSettings) throws -> CharterChain {
         var chain = CharterChain(try CharterFolder.first(settings))
-        for file in try await store.charterFiles() {
+        for file in files {
             do { try chain.add(try SignedCharter(parsing: file)) } catch {
                 throw NodeError("a stored charter is damaged (\(error)): run entente fsck")
             }
         }
-        try await store.install(chain, check: EntryChecking.checkNow)
-        let before = chain
+        return chain
+    }
+
+    private static func later(_ stored: CharterChain, _ settings: NodeSettings) throws -> CharterChain {
+        var chain = stored
         for (path, file) in try CharterFolder.later(settings) {
             do { try chain.add(file) } catch { throw NodeError("\(path): \(error)") }
         }
-        if chain != before { try await store.install(chain, check: EntryChecking.checkNow) }
         return chain
     }
 
     private static func identity(
-        _ settings: NodeSettings, _ passphrase: Passphrase, _ store: Store
-    ) async throws -> NodeIdentity {
-        let chain = try await charters(settings, store)
+        _ settings: NodeSettings, _ passphrase: Passphrase, _ chain: CharterChain
+    ) throws -> NodeIdentity {
         guard let member = chain.current.charter.member(named: settings.member) else {
             throw NodeError("charter version \(chain.current.charter.version) has no member \(settings.member)")
         }

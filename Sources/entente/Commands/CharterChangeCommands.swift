@@ -13,17 +13,24 @@ struct PreviousCharterOptions: ParsableArguments {
 
     /// The charter with that digest; the one in force without one.
     func load(_ digest: HashValue? = nil) async throws -> CharterFile {
-        if let previous {
-            let file = try CharterFile(at: previous)
-            if let digest, file.digest != digest {
-                throw Failure("\(previous): is not the charter that the next version names")
-            }
-            return file
+        if let previous { return try Self.read(previous, digest) }
+        let bytes = try await NodeConnection.with(node) {
+            try await $0.client.bytes("/v1/charter", [("digest", digest?.hex)])
         }
-        return try await NodeConnection.with(node) { connection in
-            let bytes = try await connection.client.bytes("/v1/charter", [("digest", digest?.hex)])
-            return try CharterFile(parsing: bytes, file: "the node's charter")
+        return try Self.read(bytes)
+    }
+
+    // What throws typed errors stands apart from what waits: decision 0013.
+    private static func read(_ path: String, _ digest: HashValue?) throws -> CharterFile {
+        let file = try CharterFile(at: path)
+        if let digest, file.digest != digest {
+            throw Failure("\(path): is not the charter that the next version names")
         }
+        return file
+    }
+
+    static func read(_ bytes: [UInt8]) throws -> CharterFile {
+        try CharterFile(parsing: bytes, file: "the node's charter")
     }
 
     /// The same, or nil where neither a file is named nor a node has it: for what is only nice to show.
@@ -99,6 +106,15 @@ struct CharterProposeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let previous = try await before.load()
+        let given = try cuts(previous.charter)
+        let cuts = given + (before.previous == nil ? try await nodeCuts(except: given) : [])
+        try propose(previous, cuts)
+    }
+
+    private func cuts(_ charter: Charter) throws -> [CharterCut] { try cut.map { try Self.cut($0, charter) } }
+
+    private func propose(_ previous: CharterFile, _ cuts: [CharterCut]) throws {
         var proposal = CharterProposal()
         proposal.admitted = try admit.map { try MemberFile(at: $0).member }
         proposal.rootKeys = try rootKeys.map { try MemberFile(at: $0).member }
@@ -109,9 +125,7 @@ struct CharterProposeCommand: AsyncParsableCommand {
         proposal.logKeys = try logKey.map { try Self.key($0) }
         proposal.registers = try register.map { try Self.register($0) }
         (proposal.name, proposal.threshold, proposal.quorum) = (name, threshold, quorum)
-        let previous = try await before.load()
-        let given = try cut.map { try Self.cut($0, previous.charter) }
-        proposal.cuts = given + (before.previous == nil ? try await nodeCuts(except: given) : [])
+        proposal.cuts = cuts
         let now = MemberClock.now
         let file: CharterFile
         do {
@@ -216,9 +230,13 @@ struct CharterDiffCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let charter = try CharterFile(at: file)
+        let charter = try CharterFiles.read(file)
         guard let digest = charter.charter.previous else { throw Failure("\(file): version 1 changes nothing") }
         let previous = try await before.load(digest)
+        try show(charter, previous)
+    }
+
+    private func show(_ charter: CharterFile, _ previous: CharterFile) throws {
         let diff = CharterDiff(from: previous.charter, to: charter.charter)
         if output.json {
             Console.print(ChangeText.json(charter, diff, after: previous.charter))
@@ -250,8 +268,12 @@ struct CharterMergeCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let charter = try CharterFile(at: file)
+        let charter = try CharterFiles.read(file)
         let previous = try await before.loadIfThere(charter.charter.previous)
+        try merge(charter, previous)
+    }
+
+    private func merge(_ charter: CharterFile, _ previous: CharterFile?) throws {
         if charter.charter.previous != nil, previous == nil {
             throw Failure("\(file): name the version before with --previous, so that its root keys are known")
         }
@@ -285,7 +307,7 @@ struct CharterAdoptCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let charter = try CharterFile(at: file)
+        let charter = try CharterFiles.read(file)
         guard charter.signed != nil else {
             throw Failure("\(file): nobody has signed it yet; entente charter sign does that")
         }

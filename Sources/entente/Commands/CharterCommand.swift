@@ -89,8 +89,12 @@ struct CharterSignCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let charter = try CharterFile(at: file)
+        let charter = try CharterFiles.read(file)
         let previous = try await before.loadIfThere(charter.charter.previous)?.charter
+        try sign(charter, previous)
+    }
+
+    private func sign(_ charter: CharterFile, _ previous: Charter?) throws {
         if !output.json {
             Console.print(try CharterText.lines(charter))
             if let previous {
@@ -138,14 +142,12 @@ struct CharterShowCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let charter: CharterFile
-        if let file {
-            charter = try CharterFile(at: file)
-        } else {
-            charter = try await NodeConnection.with(nodeOptions) {
-                try CharterFile(parsing: try await $0.client.bytes("/v1/charter"), file: "the node's charter")
-            }
-        }
+        if let file { return try show(try CharterFiles.read(file)) }
+        let bytes = try await NodeConnection.with(nodeOptions) { try await $0.client.bytes("/v1/charter") }
+        try show(try PreviousCharterOptions.read(bytes))
+    }
+
+    private func show(_ charter: CharterFile) throws {
         if output.json {
             Console.print(try CharterText.json(charter))
         } else {

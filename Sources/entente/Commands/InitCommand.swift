@@ -3,7 +3,7 @@ import ArgumentParser
 import Node
 import TransparencyLog
 
-struct InitCommand: AsyncParsableCommand {
+struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Make a node's folder from the signed charter and the member's keys.",
         discussion: """
@@ -25,7 +25,7 @@ struct InitCommand: AsyncParsableCommand {
     @OptionGroup var making: NodeMakingOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws { try making.make([charter], output) }
+    func run() throws { try making.make([charter], output) }
 }
 
 /// What a new node is made of, beside the charter.

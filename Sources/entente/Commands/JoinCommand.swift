@@ -3,7 +3,7 @@ import ArgumentParser
 import Node
 import TransparencyLog
 
-struct JoinCommand: AsyncParsableCommand {
+struct JoinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Join an alliance that runs already.",
         discussion: """
@@ -22,10 +22,12 @@ struct JoinRequestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "request", abstract: "Write the file that a member of the alliance needs to propose you.",
         discussion: """
-            It holds public keys, names and addresses only. Read its fingerprint to the member by telephone.
+            It holds public keys, names and addresses only. Read its SHA-256 to the member by telephone. A member that \
+            changes its root keys writes such a file as well, for entente charter propose --root-keys.
 
-            Example:
+            Examples:
               entente join request --keys keys-jp --out jp.member
+              entente join request --keys keys-pk --root root-2 --root root-3 --root-threshold 2 --out pk-new.member
             """)
 
     @Option(help: ArgumentHelp("The folder of the keys that entente keys new --all made.", valueName: "folder"))
@@ -37,6 +39,11 @@ struct JoinRequestCommand: ParsableCommand {
             "Where your node is reached, if not as the keys were made; may be repeated.", valueName: "https://host:port"
         ))
     var address: [String] = []
+    @Option(
+        help: ArgumentHelp("The root keys to list, instead of those in the file; may be repeated.", valueName: "name"))
+    var root: [String] = []
+    @Option(help: "How many root keys must sign for the member.")
+    var rootThreshold: Int?
     @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
     var out: String
     @OptionGroup var output: OutputOptions
@@ -56,6 +63,11 @@ struct JoinRequestCommand: ParsableCommand {
             }
         }
         if !address.isEmpty { member.addresses = address }
+        if !root.isEmpty { member.rootKeys = try root.map { try Self.rootKey($0, folder) } }
+        if let rootThreshold { member.rootThreshold = rootThreshold }
+        guard (1...member.rootKeys.count).contains(member.rootThreshold) else {
+            throw Failure("--root-threshold \(member.rootThreshold): must be from 1 to \(member.rootKeys.count)")
+        }
         let file = MemberFile(member)
         // Reading it back checks it by the same rules as the others will.
         _ = try MemberFile(parsing: file.bytes, file: out)
@@ -71,11 +83,18 @@ struct JoinRequestCommand: ParsableCommand {
             ])
         }
     }
+
+    private static func rootKey(_ name: String, _ folder: KeyFolder) throws -> RootKey {
+        let path = "\(folder.path)/\(name).pub"
+        let file = try PublicKeyFile(at: path)
+        guard file.kind == .root else { throw Failure("\(path): is the public half of another kind of key than root") }
+        return RootKey(name: name, key: try SigningKey(file.key))
+    }
 }
 
-struct JoinNodeCommand: AsyncParsableCommand {
+struct JoinNodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "with", abstract: "Make your node from the charters of the alliance.",
+        commandName: "node", abstract: "Make your node from the charters of the alliance.",
         discussion: """
             All charters are due, from version 1 to the one that lists you: a member writes them with \
             entente charter history --out FOLDER. Compare the fingerprint that is shown with the one that the regulators \
@@ -87,13 +106,16 @@ struct JoinNodeCommand: AsyncParsableCommand {
     @OptionGroup var making: NodeMakingOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
+    func run() throws {
         try making.make(try CharterFiles.inOrder(charters), output)
     }
 }
 
 /// Files of several charters.
 enum CharterFiles {
+    /// Reads one; for commands that wait as well (decision 0013).
+    static func read(_ path: String) throws -> CharterFile { try CharterFile(at: path) }
+
     /// The paths, the oldest version first.
     static func inOrder(_ paths: [String]) throws -> [String] {
         try paths.map { ($0, try CharterFile(at: $0).charter.version) }.sorted { $0.1 < $1.1 }.map(\.0)

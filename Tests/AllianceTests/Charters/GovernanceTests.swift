@@ -49,6 +49,7 @@ struct GovernanceTests {
         let second = try TestCharters.next(first, by: ["pk", "sv", "us"]) { charter in
             charter.members.append(try TestAlliance.member("jp", "Japan", "JP", "Asia/Tokyo"))
             charter.threshold = 3
+            charter.quorum = 3
         }
         let chain = try TestCharters.chain(first, second)
         let governance = try #require(LogGovernance(of: try TestCharters.cut("jp", at: 0).origin, under: chain))
