@@ -22,6 +22,7 @@ ABOUT = {
     "sv": ("El Salvador", "SV", "America/El_Salvador", "regulator"),
     "us": ("United States", "US", "America/New_York", "regulator"),
     "imf": ("IMF", "US", "America/New_York", "observer"),
+    "jp": ("Japan", "JP", "Asia/Tokyo", "regulator"),
 }
 OFFICERS = ("ayesha", "omar")
 HOST = "127.0.0.1"

@@ -138,7 +138,8 @@ extension FolderAudit {
     /// Checks one log's notes, then its tree, and says whether it can be derived.
     func checkLog(_ log: AuditedLog, _ db: Database) throws {
         report.work.logs += 1
-        var notes = NoteAudit(db: db, log: log, charter: charter.charter, member: options.member) { [progress] done in
+        let charters = AuditCharters(chain)
+        var notes = NoteAudit(db: db, log: log, charters: charters, member: options.member) { [progress] done in
             progress(AuditProgress(stage: .signatures, done: done, total: 0))
         }
         try notes.run()

@@ -81,7 +81,7 @@ extension FolderAudit {
             done.append("charter: put the verified one in its place")
         }
         for (log, verdict) in verdicts {
-            var notes = NoteRepair(db: db, log: log, charter: charter.charter, member: options.member)
+            var notes = NoteRepair(db: db, log: log, charters: AuditCharters(chain), member: options.member)
             try notes.run()
             done += notes.done
             if verdict.hasEntriesBehind {

@@ -8,16 +8,18 @@ import TransparencyLog
 struct NoteAudit {
     let db: Database
     let log: AuditedLog
-    let charter: Charter
+    let charters: AuditCharters
     let member: String
     private(set) var findings: [AuditFinding] = []
     private(set) var signatureCount: UInt64 = 0
     let progress: (UInt64) -> Void
 
-    init(db: Database, log: AuditedLog, charter: Charter, member: String, progress: @escaping (UInt64) -> Void) {
+    init(
+        db: Database, log: AuditedLog, charters: AuditCharters, member: String, progress: @escaping (UInt64) -> Void
+    ) {
         self.db = db
         self.log = log
-        self.charter = charter
+        self.charters = charters
         self.member = member
         self.progress = progress
     }
@@ -28,8 +30,6 @@ struct NoteAudit {
         try checkFirstQuorums()
         try checkContradiction()
     }
-
-    private var replicas: [CharterMember] { charter.replicas(of: log.member.id) }
 
     private mutating func add(
         _ code: AuditFinding.Code, _ table: String, _ key: String?, column: String? = nil, expected: String? = nil,
@@ -122,8 +122,8 @@ struct NoteAudit {
                 add(.cosignatureInvalid, "cosignature", key, expected: "a checkpoint of that size", found: "nothing")
                 continue
             }
-            guard let replica = replicas.first(where: { $0.id == name })?.replica,
-                let parsed = try? NoteSignature(parsing: line), parsed.isAttributed(to: replica),
+            guard let parsed = try? NoteSignature(parsing: line),
+                let replica = charters.replica(name, of: parsed, in: log),
                 let signed = try? CosignatureSigner.verify(parsed, key: replica, text: text)
             else {
                 add(.cosignatureInvalid, "cosignature", key, column: "line", found: AuditText.cut(line))
@@ -185,8 +185,8 @@ struct NoteAudit {
     private mutating func checkFirstQuorums(_ notes: [(size: Int64, note: [UInt8])]) throws {
         guard !notes.isEmpty else { return }
         let key = log.member.log
-        let replicas = replicas.compactMap(\.replica)
-        let needed = charter.quorum
+        let replicas = charters.replicas(of: log.member.id).compactMap(\.replica)
+        let needed = charters.leastQuorum
         let results = concurrentMap(notes.count) { position in
             NoteCheck.quorum(notes[position].note, log: key, replicas: replicas, needed: needed)
         }

@@ -10,14 +10,14 @@ import TransparencyLog
 struct NoteRepair {
     let db: Database
     let log: AuditedLog
-    let charter: Charter
+    let charters: AuditCharters
     let member: String
     private(set) var done: [String] = []
 
-    init(db: Database, log: AuditedLog, charter: Charter, member: String) {
+    init(db: Database, log: AuditedLog, charters: AuditCharters, member: String) {
         self.db = db
         self.log = log
-        self.charter = charter
+        self.charters = charters
         self.member = member
     }
 
@@ -96,7 +96,6 @@ struct NoteRepair {
     }
 
     private mutating func repairCosignatures() throws {
-        let replicas = charter.replicas(of: log.member.id)
         var own: Int64 = 0
         for row in try GRDB.Row.fetchAll(
             db,
@@ -111,8 +110,8 @@ struct NoteRepair {
             let line = row.text(3)
             let note = row.blobOrNil(4)
             let text = note.flatMap { NoteCheck.signed([UInt8]($0), by: log.member.log)?.text }
-            let key = replicas.first { $0.id == name }?.replica
-            if let text, let key, let parsed = try? NoteSignature(parsing: line), parsed.isAttributed(to: key),
+            if let text, let parsed = try? NoteSignature(parsing: line),
+                let key = charters.replica(name, of: parsed, in: log),
                 let signed = try? CosignatureSigner.verify(parsed, key: key, text: text)
             {
                 if name == member { own = max(own, size) }
@@ -134,13 +133,14 @@ struct NoteRepair {
     }
 
     private mutating func repairFirstQuorums() throws {
-        let replicas = charter.replicas(of: log.member.id).compactMap(\.replica)
+        let replicas = charters.replicas(of: log.member.id).compactMap(\.replica)
         let cursor = try GRDB.Row.fetchCursor(
             db, sql: "SELECT size, note FROM main.first_quorum WHERE log = ?", arguments: [log.id])
         var bad: [Int64] = []
         while let row = try cursor.next() {
             let note = row.blob(1)
-            let found = NoteCheck.quorum([UInt8](note), log: log.member.log, replicas: replicas, needed: charter.quorum)
+            let found = NoteCheck.quorum(
+                [UInt8](note), log: log.member.log, replicas: replicas, needed: charters.leastQuorum)
             if found.checkpoint?.size != UInt64(bitPattern: row.int(0)) { bad.append(row.int(0)) }
         }
         for size in bad {
@@ -152,7 +152,7 @@ struct NoteRepair {
             sql: """
                 SELECT size FROM main.cosignature WHERE log = ?1 AND size NOT IN
                 (SELECT size FROM main.first_quorum WHERE log = ?1) GROUP BY size HAVING count(*) >= ?2
-                """, arguments: [log.id, charter.quorum])
+                """, arguments: [log.id, charters.quorum])
         {
             guard let kept = try Store.checkpoint(db, log.id, UInt64(size)) else { continue }
             try db.execute(
