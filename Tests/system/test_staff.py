@@ -1,6 +1,7 @@
 """A member's officers and nodes come, change and go: by the commands, at running nodes, without a restart."""
 
 import json
+import signal
 
 import pytest
 
@@ -127,6 +128,25 @@ def test_a_node_key_that_was_stolen_is_replaced(nodes, tmp_path):
     for node in (pk, nodes["sv"]):
         eventually(lambda node=node: node.peer("us")["state"] == "unreachable", f"{node.name} refuses the old key", 30)
         assert node.rejections().get("revoked", 0) > 0
+    # The owner's node changes over without a restart, and is let in again by all.
+    process = us.process.pid
+    entente(
+        "certificate", "renew", "--certificate", us.folder / "tls" / "node.pem", "--key",
+        tmp_path / "keys" / "node1-b.pub", "--out", tmp_path / "node.pem", "--keys", us.keys)
+    (tmp_path / "keys" / "node1-b.key").rename(us.folder / "keys" / "node.key")
+    (tmp_path / "node.pem").rename(us.folder / "tls" / "node.pem")
+    us.process.send_signal(signal.SIGHUP)
+    eventually(lambda: us.status()["certificate"]["key"] == after["nodes"][0]["keys"][0], "the new key is in use", 20)
+    for node in (pk, nodes["sv"]):
+        eventually(lambda node=node: node.peer("us")["state"] == "connected", f"{node.name} takes the new key", 60)
+    assert us.process.pid == process
+    index = publish_at(us, tmp_path)
+    us.receipts("us", index, ["pk", "sv"])
+
+
+def publish_at(node, cwd):
+    publish(node, cwd, "ayesha", "K-1")
+    return node.log_of(node.name)["entries"] - 1
 
 
 def audit(node, *arguments, **options):

@@ -99,12 +99,13 @@ public struct MemberCA: Sendable {
     /// key, so no roster has to change.
     ///
     /// - Parameters:
+    ///   - newKey: another key for the same node, which a roster has to list; nil for the key that it had.
     ///   - notBefore: seconds since 1970; the certificate starts ``backdating`` earlier.
     ///   - notAfter: as ``issueLeaf(for:memberURI:nodeName:dnsNames:addresses:notBefore:notAfter:)``.
     /// - Throws: ``MemberCAError`` with code `notIssuedHere` if it is no leaf of this authority, `invalidPeriod` or
     ///   `encoding`.
     public func renew(
-        _ leaf: PeerCertificate, notBefore: Int64, notAfter: Int64? = nil
+        _ leaf: PeerCertificate, newKey: P256.Signing.PublicKey? = nil, notBefore: Int64, notAfter: Int64? = nil
     ) throws(MemberCAError) -> PeerCertificate {
         let old = leaf.certificate
         guard self.certificate.certificate.publicKey.isValidSignature(old.signature, for: old),
@@ -116,7 +117,8 @@ public struct MemberCA: Sendable {
             throw MemberCAError(.invalidPeriod, "a leaf ends after it starts, and not after its authority")
         }
         return try self.leaf(
-            publicKey: old.publicKey, subject: old.subject, names: names, notBefore: notBefore, notAfter: end)
+            publicKey: newKey.map { Certificate.PublicKey($0) } ?? old.publicKey, subject: old.subject, names: names,
+            notBefore: notBefore, notAfter: end)
     }
 
     private func leaf(

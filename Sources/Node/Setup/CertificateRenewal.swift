@@ -10,11 +10,12 @@ public enum CertificateRenewal {
     ///
     /// - Parameters:
     ///   - old: the certificate to renew, which need not be valid any more.
+    ///   - newKey: the file of another key for the node; nil for the key that it has.
     ///   - days: how long it is valid, at most until the authority's own end.
     ///   - now: seconds since 1970.
     /// - Throws: ``SetupError``, ``MemberCAError`` and errors of keys.
     public static func renew(
-        _ old: PeerCertificate, keys: KeyFolder, passphrase: Passphrase, days: Int, now: Int64
+        _ old: PeerCertificate, newKey: String? = nil, keys: KeyFolder, passphrase: Passphrase, days: Int, now: Int64
     ) throws -> PeerCertificate {
         guard Self.days.contains(days) else {
             throw SetupError(
@@ -26,7 +27,17 @@ public enum CertificateRenewal {
         else { throw SetupError(.mismatch, keys.path, "the key of the authority must be a P-256 key") }
         let authority = try MemberCA(certificate: certificate, privateKey: key)
         let end = min(now + Int64(days) * 86_400, certificate.notAfter)
-        return try authority.renew(old, notBefore: now, notAfter: end)
+        return try authority.renew(
+            old, newKey: try newKey.map { try nodeKey($0) }, notBefore: now, notAfter: end)
+    }
+
+    private static func nodeKey(_ path: String) throws -> P256.Signing.PublicKey {
+        let file = try PublicKeyFile(at: path)
+        guard file.kind == .node, let key = try? P256.Signing.PublicKey(derRepresentation: file.key) else {
+            throw SetupError(
+                .mismatch, path, "is a key for \(file.kind.rawValue); entente keys new NAME --kind node makes a node's")
+        }
+        return key
     }
 
     /// Reads a certificate in PEM.

@@ -41,15 +41,21 @@ struct CertificateRenewCommand: ParsableCommand {
             Where the authority's key is on another machine, take the node's tls/node.pem there, and bring the new file \
             back to its place.
 
+            A node that gets another key needs a certificate for it: --key names its .pub file. Enter the key into the \
+            roster first (entente node add), so that the others let it connect.
+
             Examples:
               entente certificate renew --data /var/lib/entente --keys /media/safe/keys
               entente certificate renew --certificate node.pem --out new.pem --keys /media/safe/keys
+              entente certificate renew --key node1-b.pub --out new.pem --keys /media/safe/keys
             """)
 
     @Option(help: ArgumentHelp("The certificate to renew. Default: that of the node's folder.", valueName: "file"))
     var certificate: String?
     @Option(help: ArgumentHelp("Where the new one goes. Default: the old one's place.", valueName: "file"))
     var out: String?
+    @Option(help: ArgumentHelp("Another key for the node. Default: the one that it has.", valueName: "name.pub"))
+    var key: String?
     @Option(help: ArgumentHelp("Days that it is valid, 1 to 90.", valueName: "days"))
     var days: Int = 90
     @OptionGroup var keys: KeyOptions
@@ -60,7 +66,8 @@ struct CertificateRenewCommand: ParsableCommand {
         let place = try certificate ?? node.load().settings.certificatePath
         let old = try CertificateRenewal.read(place)
         let new = try CertificateRenewal.renew(
-            old, keys: keys.folder, passphrase: try keys.unlock("the authority"), days: days, now: MemberClock.now)
+            old, newKey: key, keys: keys.folder, passphrase: try keys.unlock("the authority"), days: days,
+            now: MemberClock.now)
         try PlainFile.write(Array(new.pem.utf8), to: out ?? place, overwrite: out == nil)
         CertificateText.report(new, place: out ?? place, json: output.json)
     }
