@@ -214,8 +214,7 @@ public struct RosterDiff: Sendable, Hashable {
 
     /// The first 12 hexadecimal digits of the key's SHA-256 in groups of four, as `entente keys list` shows them.
     public static func fingerprint(_ officer: Officer) -> String {
-        let digits = Array(HashValue.sha256(officer.key.bytes).hex.prefix(12))
-        return stride(from: 0, to: 12, by: 4).map { String(digits[$0..<$0 + 4]) }.joined(separator: " ")
+        HashValue.sha256(officer.key.bytes).fingerprint
     }
 
     private static func registers(_ old: [String], _ new: [String]) -> [Change] {

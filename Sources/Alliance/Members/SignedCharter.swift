@@ -109,14 +109,8 @@ public struct VerifiedCharter: Hashable, Sendable {
     }
 
     /// What people compare: the digest's first 12 hexadecimal digits in groups of four.
-    public var fingerprint: String { Self.group(String(digest.hex.prefix(12))) }
+    public var fingerprint: String { digest.fingerprint }
 
     /// The whole digest in groups of four.
-    public var fullFingerprint: String { Self.group(digest.hex) }
-
-    private static func group(_ hex: String) -> String {
-        let digits = Array(hex)
-        return stride(from: 0, to: digits.count, by: 4).map { String(digits[$0..<min($0 + 4, digits.count)]) }
-            .joined(separator: " ")
-    }
+    public var fullFingerprint: String { digest.fullFingerprint }
 }

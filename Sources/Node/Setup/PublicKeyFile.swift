@@ -54,7 +54,6 @@ public struct PublicKeyFile: Sendable, Hashable {
 
     /// What people compare: the first 12 hexadecimal digits of the key's SHA-256 in groups of four.
     public var fingerprint: String {
-        let digits = Array(HashValue.sha256(key).hex.prefix(12))
-        return stride(from: 0, to: 12, by: 4).map { String(digits[$0..<$0 + 4]) }.joined(separator: " ")
+        HashValue.sha256(key).fingerprint
     }
 }

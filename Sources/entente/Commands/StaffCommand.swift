@@ -59,14 +59,7 @@ struct StaffListCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await NodeConnection.with(node) { node in
-            let maker = try await PlanMaker(node, register: nil)
-            guard let roster = maker.context.roots?.roster?.roster else {
-                throw Failure("the node has not published its first roster yet; try again in a moment")
-            }
-            if output.json { return Console.print(RosterText.json(roster)) }
-            Console.print(["Roster \(roster.ordinal) of \(maker.context.title):"] + RosterText.officers(roster))
-        }
+        try await RosterText.show(node, output, RosterText.officers)
     }
 }
 
@@ -176,14 +169,7 @@ struct NodeListCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await NodeConnection.with(node) { node in
-            let maker = try await PlanMaker(node, register: nil)
-            guard let roster = maker.context.roots?.roster?.roster else {
-                throw Failure("the node has not published its first roster yet; try again in a moment")
-            }
-            if output.json { return Console.print(RosterText.json(roster)) }
-            Console.print(["Roster \(roster.ordinal) of \(maker.context.title):"] + RosterText.nodes(roster))
-        }
+        try await RosterText.show(node, output, RosterText.nodes)
     }
 }
 
@@ -272,6 +258,20 @@ struct NodeRemoveCommand: AsyncParsableCommand {
 /// A roster for people and programs.
 enum RosterText {
     static func lines(_ roster: Roster) -> [String] { officers(roster) + nodes(roster) }
+
+    /// Prints a part of the roster in force.
+    static func show(
+        _ node: NodeOptions, _ output: OutputOptions, _ part: (Roster) -> [String]
+    ) async throws {
+        try await NodeConnection.with(node) { node in
+            let maker = try await PlanMaker(node, register: nil)
+            guard let roster = maker.context.roots?.roster?.roster else {
+                throw Failure("the node has not published its first roster yet; try again in a moment")
+            }
+            if output.json { return Console.print(json(roster)) }
+            Console.print(["Roster \(roster.ordinal) of \(maker.context.title):"] + part(roster))
+        }
+    }
 
     static func officers(_ roster: Roster) -> [String] {
         var table = Table(["officer", "key", "may publish", "about"])
