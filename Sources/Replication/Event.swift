@@ -49,8 +49,9 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
-    /// A charter is in force, from a peer or from an operator.
-    case membershipChanged(Membership)
+    /// A charter is in force, from a peer or from an operator. With what is held of logs that the one before did not
+    /// name: they may have been a member's once.
+    case membershipChanged(Membership, logs: [LogSnapshot] = [])
     /// The shell has dealt with an ``Effect/considerCharter(_:version:bytes:)``, after it told of what changed by it.
     case charterConsidered(PeerID, version: UInt64, CharterOutcome)
     /// A timer that was set has expired.

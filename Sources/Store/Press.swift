@@ -61,7 +61,7 @@ struct Press {
     /// Publishes a state leaf alone, which names the charter in force.
     mutating func publishLeaf() throws {
         var state = log.state
-        guard state.governance.isActive(at: state.size), state.end == nil else { return }
+        guard state.governance.isActive(at: state.size), state.isBegun, state.end == nil else { return }
         let reader = TransactionReader(db: db, log: log, statements: statements)
         let outcome = try state.seal([], reader: reader)
         guard state.size > log.size else { return }

@@ -90,7 +90,7 @@ extension Store {
             }
         }
         let state = try LogState(
-            origin: origin, chain: chain, size: record.size, lines: lines, end: record.end, roster: roster,
+            origin: origin, chain: chain, frontier: record.frontier, lines: lines, end: record.end, roster: roster,
             definitions: definitions, last: record.size > 0 ? try Tables.entry(db, id, record.size - 1) : nil)
         return OpenLog(
             id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize,
@@ -129,6 +129,16 @@ extension Store {
 
     /// Entries held of a log, as of its last durable append.
     public func size(of origin: String) throws -> UInt64 { try view(of: origin).frontier.size }
+
+    /// The log that says what a member states: its own, or, while that does not hold yet what a log under a new key begins
+    /// with, the one before.
+    public func speaking(for origin: String) -> String {
+        var origin = origin
+        while let state = try? view(of: origin).state, !state.isBegun, let before = state.governance.predecessor {
+            origin = before.origin
+        }
+        return origin
+    }
 
     func view(of origin: String) throws -> LogView {
         guard let view = views.withLock({ $0[origin] }) else { throw StoreError(.unknown, "no log \(origin) here") }

@@ -11,7 +11,11 @@ public struct LogGovernance: Hashable, Sendable {
     public let origin: String
     /// The member whose log it is.
     public let member: String
+    /// What this log begins with where its member had another before: that log's entries up to its cut, byte for byte.
+    public let predecessor: CharterCut?
     private let chain: [VerifiedCharter]
+    /// Where in ``chain`` the charter stands that first names this log.
+    private let introduced: Int
     /// For each version from the one that admits the member, where it begins; nil where it states no cut.
     private let starts: [(position: Int, from: UInt64?)]
 
@@ -22,8 +26,18 @@ public struct LogGovernance: Hashable, Sendable {
 
     init?(of origin: String, under chain: [VerifiedCharter]) {
         var owner: String?
-        for charter in chain where owner == nil { owner = charter.charter.member(origin: origin)?.id }
+        var introduced = 0
+        for (position, charter) in chain.enumerated() where owner == nil {
+            owner = charter.charter.member(origin: origin)?.id
+            introduced = position
+        }
         guard let owner else { return nil }
+        self.introduced = introduced
+        predecessor =
+            introduced > 0
+            ? chain[introduced - 1].charter.member(id: owner).flatMap { before in
+                chain[introduced].charter.cut(of: before.log.name)
+            } : nil
         self.origin = origin
         self.member = owner
         self.chain = chain
@@ -52,19 +66,26 @@ public struct LogGovernance: Hashable, Sendable {
     }
 
     /// The charter whose cut governs an index, whatever the leaf names: root keys, role, standing and log key are its.
-    public func cutCharter(at index: UInt64) -> VerifiedCharter {
-        for (position, from) in starts.reversed() where from.map({ $0 <= index }) ?? false { return chain[position] }
-        return chain[starts.first?.position ?? 0]
+    public func cutCharter(at index: UInt64) -> VerifiedCharter { chain[cutPosition(at: index)] }
+
+    private func cutPosition(at index: UInt64) -> Int {
+        for (position, from) in starts.reversed() where from.map({ $0 <= index }) ?? false { return position }
+        return starts.first?.position ?? 0
     }
 
     /// The member as of the charter that governs an index by its cuts.
     public func member(at index: UInt64) -> CharterMember? { cutCharter(at: index).charter.member(id: member) }
 
-    /// Whether anything at an index counts: the member is active, and this is the log that it has.
+    /// Whether anything at an index counts: the member is active, and this is the log that it has, or the one that it got
+    /// later, which begins with copies.
     public func isActive(at index: UInt64) -> Bool {
-        guard let member = member(at: index) else { return false }
-        return member.standing == .active && member.log.name.hasSameBytes(as: origin)
+        let position = cutPosition(at: index)
+        guard let member = chain[position].charter.member(id: member), member.standing == .active else { return false }
+        return position < introduced || member.log.name.hasSameBytes(as: origin)
     }
+
+    /// Whether a log of this size holds all that it begins with; a shorter one is on its way, and says nothing.
+    public func isBegun(at size: UInt64) -> Bool { size >= predecessor?.size ?? 0 }
 
     /// The cuts below a size, with the digests of the charters that state them: what a derivation up to there rests on.
     public func cuts(below size: UInt64) -> [HashValue] {

@@ -11,6 +11,7 @@ extension LogState {
     public mutating func process(_ batch: [CheckedEntry], reader: some LogReader) throws -> BatchOutcome {
         guard end == nil else { return ignore(batch, nil) }
         guard batch.count <= Self.batchLimit else { return ignore(batch, .longBatch) }
+        guard begins(with: batch) else { return ignore(batch, .otherBeginning) }
         guard case .stateLeaf(let claimed)? = batch.last?.entry else { return ignore(batch, .unknownLeaf) }
         let index = size + UInt64(batch.count) - 1
         let version = Int(clamping: claimed.charterVersion)
@@ -40,6 +41,20 @@ extension LogState {
         return complete
     }
 
+    /// Whether the log still begins with what the log before had up to its cut, as far as a batch tells.
+    private mutating func begins(with batch: [CheckedEntry]) -> Bool {
+        guard var tree = beginning, let cut = governance.predecessor else { return true }
+        for entry in batch {
+            tree.append(entry.leaf)
+            guard tree.size < cut.size else {
+                beginning = nil
+                return tree.root == cut.root
+            }
+        }
+        beginning = tree
+        return true
+    }
+
     /// Stores what a member says while nothing of it counts.
     private mutating func pass(_ batch: [CheckedEntry], _ leaf: StateLeaf) -> BatchOutcome {
         var outcome = BatchOutcome(leaf: leaf)
@@ -55,6 +70,7 @@ extension LogState {
     /// The caller refuses to publish where a verdict is not ``Verdict/counted``.
     public mutating func seal(_ statements: [CheckedEntry], reader: some LogReader) throws -> BatchOutcome {
         guard end == nil else { return ignore(statements, nil) }
+        guard isBegun else { return refuse(statements, .notBegun) }
         guard statements.count < Self.batchLimit else { return ignore(statements, .longBatch) }
         let index = size + UInt64(statements.count)
         guard charterVersion <= charter.charter.version else { return refuse(statements, .undecidedCharter) }

@@ -26,6 +26,8 @@ public struct LogState: Sendable {
     public internal(set) var lines: [String: StateLeaf.Line]
     /// Set once nothing of this log counts any more.
     public internal(set) var end: CountingEnd?
+    /// The tree so far, while the log does not hold all that it begins with.
+    var beginning: TreeFrontier?
 
     /// Entries of one batch, its leaf included.
     public static let batchLimit = 16_384
@@ -60,6 +62,8 @@ public struct LogState: Sendable {
         definitions = [:]
         lines = [:]
         end = nil
+        beginning = governance.isBegun(at: 0) ? nil : TreeFrontier()
+        isJudged = beginning == nil
     }
 
     /// The state as storage has it: the statements behind the rows of `@rosters` (the newest) and `@registers` are
@@ -67,13 +71,16 @@ public struct LogState: Sendable {
     ///
     /// - Throws: ``AllianceError`` where they do not say what they must: storage is damaged.
     ///
-    /// - Parameter last: the log's last entry: its state leaf.
+    /// - Parameters:
+    ///   - frontier: the log's tree.
+    ///   - last: the log's last entry: its state leaf.
     public init(
-        origin: String, chain: CharterChain, size: UInt64, lines: [StateLeaf.Line], end: CountingEnd?,
+        origin: String, chain: CharterChain, frontier: TreeFrontier, lines: [StateLeaf.Line], end: CountingEnd?,
         roster: (index: UInt64, entry: [UInt8])?, definitions: [[UInt8]], last: [UInt8]?
     ) throws {
         try self.init(origin: origin, chain: chain)
-        self.size = size
+        size = frontier.size
+        beginning = governance.isBegun(at: size) ? nil : frontier
         if let last, end == nil, case .stateLeaf(let leaf) = LogEntry(last) { note(leaf) }
         self.end = end
         for line in lines { self.lines[line.name] = line }
@@ -101,9 +108,13 @@ public struct LogState: Sendable {
         isJudged = isJudged(leaf)
     }
 
-    /// Whether a leaf of this log is compared with what the entries give: the member is active, and the leaf names no
-    /// older charter than the one that governs it.
+    /// Whether the log holds all that it begins with: until then nothing is published in it, and nobody cosigns it.
+    public var isBegun: Bool { governance.isBegun(at: size) }
+
+    /// Whether a leaf of this log is compared with what the entries give, for others to rely on: the member is active,
+    /// the leaf names no older charter than the one that governs it, and the log holds all that it begins with.
     public func isJudged(_ leaf: StateLeaf) -> Bool {
+        guard governance.isBegun(at: leaf.entryCount + 1) else { return false }
         let version = Int(clamping: leaf.charterVersion)
         return governing(at: leaf.entryCount, naming: version).map { $0.charter.version <= version } ?? false
     }

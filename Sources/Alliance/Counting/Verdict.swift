@@ -28,6 +28,7 @@ public enum Verdict: Hashable, Sendable {
         case afterEnd = "after-counting-ended"
         case notActive = "member-not-active"
         case undecidedCharter = "charter-undecided"
+        case notBegun = "log-not-begun"
 
         /// The reason as a sentence for people.
         public var text: String {
@@ -53,6 +54,7 @@ public enum Verdict: Hashable, Sendable {
             case .afterEnd: "counting in this log has ended"
             case .notActive: "the charter has the member suspended or removed, or has given it another log"
             case .undecidedCharter: "regulators signed two charters of one version, and have not decided yet"
+            case .notBegun: "the log under the new key does not hold all entries of the log before yet"
             }
         }
     }
@@ -76,6 +78,8 @@ public struct CountingEnd: Hashable, Sendable {
         case otherCharter = "other-charter"
         /// The first entry is no roster signed by the member's root keys.
         case noRoster = "no-roster"
+        /// A log under a new key does not begin with the entries of the log before.
+        case otherBeginning = "other-beginning"
     }
 
     /// States an end.

@@ -211,6 +211,8 @@ extension Verification {
                 wrong = "The checkpoint has lines that no log of the alliance writes."
             } else if (try? log.note.verify([member.log])) == nil {
                 wrong = "The log key of \(member.title) did not sign the checkpoint."
+            } else if let before = governance?.predecessor, checkpoint.size < before.size {
+                wrong = "The log begins with the \(before.size) entries of \(before.origin), and this is shorter."
             }
             note(.log, "\(member.title)'s log key signed the checkpoint of \(checkpoint.size) entries.", unless: wrong)
         } else {

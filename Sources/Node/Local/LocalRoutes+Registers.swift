@@ -5,11 +5,14 @@ import Store
 import TransparencyLog
 
 extension LocalRoutes {
+    /// The log that says what a member states.
+    private func log(of member: CharterMember) -> String { store.speaking(for: member.log.name) }
+
     func registers(_ query: LocalQuery) async throws -> JSONValue {
         var result: [JSONValue] = []
         for member in try query.members(allByDefault: true) {
-            let state = try await store.state(of: member.log.name)
-            for line in try await store.maps(of: member.log.name) {
+            let state = try await store.state(of: log(of: member))
+            for line in try await store.maps(of: log(of: member)) {
                 guard let definition = state.definitions[line.name] else { continue }
                 let merge: String? = charter.register(line.name).map { register in
                     switch register.merge {
@@ -45,7 +48,7 @@ extension LocalRoutes {
                 guard let definition = try await definition(of: map, member) else { continue }
                 isKnown = true
                 let canonical = try canonicalise(key, map, definition)
-                guard let row = try await store.row(RowKey(map: map, key: canonical), of: member.log.name) else {
+                guard let row = try await store.row(RowKey(map: map, key: canonical), of: log(of: member)) else {
                     continue
                 }
                 rows.append(try await view(canonical, map, member, row, definition, time))
@@ -74,7 +77,7 @@ extension LocalRoutes {
             isKnown = true
             let after = isHere ? cursor?.last.map(String.init) : nil
             let wanted = limit - rows.count
-            let found = try await store.rows(of: member.log.name, map: map, after: after, limit: wanted + 1)
+            let found = try await store.rows(of: log(of: member), map: map, after: after, limit: wanted + 1)
             for stored in found.prefix(wanted) {
                 rows.append(try await view(stored.key, map, member, stored.row, definition, time))
             }
@@ -98,7 +101,7 @@ extension LocalRoutes {
     private func placed(_ row: Alliance.Row, _ member: CharterMember) async throws -> [PlacedAttestation] {
         var result: [PlacedAttestation] = []
         for item in row.inForce {
-            let bytes = try await store.entries(of: member.log.name, in: item.index..<item.index + 1)[0]
+            let bytes = try await store.entries(of: log(of: member), in: item.index..<item.index + 1)[0]
             if let placed = PlacedAttestation(index: item.index, statement: try Statement(parsing: bytes)) {
                 result.append(placed)
             }
@@ -109,7 +112,7 @@ extension LocalRoutes {
     /// The definition in force in a member's log of a register, or of the register of a lookup map.
     private func definition(of map: String, _ member: CharterMember) async throws -> RegisterDefinition? {
         let register = map.split(separator: "/").first.map(String.init) ?? map
-        return try await store.state(of: member.log.name).definitions[register]
+        return try await store.state(of: log(of: member)).definitions[register]
     }
 
     /// A key of a register, or a value of one of its lookups, in its canonical form.
@@ -150,20 +153,20 @@ extension LocalRoutes {
         } else if !register.utf8.starts(with: "@".utf8) {
             try requireRegister(register)
         }
-        let indexes = try await store.history(of: RowKey(map: register, key: canonical), in: member.log.name)
+        let indexes = try await store.history(of: RowKey(map: register, key: canonical), in: log(of: member))
         var entries: [JSONValue] = []
         for index in indexes.prefix(Int(Self.rowLimit)) { entries.append(try await view(index, member)) }
         return ["entries": .array(entries)]
     }
 
     func view(_ index: UInt64, _ member: CharterMember) async throws -> JSONValue {
-        let entry = try await store.entry(at: index, of: member.log.name)
+        let entry = try await store.entry(at: index, of: log(of: member))
         return EntryViews.entry(entry.bytes, at: index, ignored: entry.ignored)
     }
 
     private func ignored(_ member: CharterMember, _ range: Range<UInt64>) async throws -> [UInt64: String] {
-        var reasons = try await store.ignored(of: member.log.name, in: range)
-        if let end = try await store.state(of: member.log.name).end {
+        var reasons = try await store.ignored(of: log(of: member), in: range)
+        if let end = try await store.state(of: log(of: member)).end {
             for index in range where index >= end.index && reasons[index] == nil {
                 reasons[index] = Verdict.Reason.afterEnd.rawValue
             }
@@ -173,11 +176,11 @@ extension LocalRoutes {
 
     func entries(_ query: LocalQuery) async throws -> JSONValue {
         let member = try query.member()
-        let size = try store.size(of: member.log.name)
+        let size = try store.size(of: log(of: member))
         let limit = try query.number("limit", default: 100, most: Self.rowLimit)
         let from = min(try query.number("from", default: size > limit ? size - limit : 0), size)
         let range = from..<min(size, from + limit)
-        let stored = try await store.entries(of: member.log.name, in: range)
+        let stored = try await store.entries(of: log(of: member), in: range)
         let ignored = try await ignored(member, range)
         let views = stored.enumerated().map { offset, bytes in
             let index = from + UInt64(offset)
@@ -194,7 +197,7 @@ extension LocalRoutes {
             throw LocalError(
                 .notFound, "unknown", "\(member.name)'s log has \(size) entries; there is no entry \(index)")
         }
-        let entry = try await store.entry(at: index, of: member.log.name)
+        let entry = try await store.entry(at: index, of: log(of: member))
         return [
             "entry": EntryViews.entry(entry.bytes, at: index, ignored: entry.ignored),
             "raw": .string(String(decoding: entry.bytes, as: UTF8.self)),
@@ -204,14 +207,14 @@ extension LocalRoutes {
     /// The size of a log as held here; first waits, as long as was asked for, until it is above an index.
     private func size(of member: CharterMember, above index: UInt64, _ query: LocalQuery) async throws -> UInt64 {
         let patience = try query.number("timeout", default: 0, most: Self.waitLimit)
-        guard patience > 0 else { return try store.size(of: member.log.name) }
+        guard patience > 0 else { return try store.size(of: log(of: member)) }
         let deadline = Clock.seconds + Int64(patience)
         // Watched from before the first look: what comes between the two is not missed.
         let changes = await driver.changes()
-        var size = try store.size(of: member.log.name)
+        var size = try store.size(of: log(of: member))
         guard size <= index else { return size }
         for await _ in changes {
-            size = try store.size(of: member.log.name)
+            size = try store.size(of: log(of: member))
             if size > index || Clock.seconds >= deadline { break }
         }
         return size
@@ -223,10 +226,10 @@ extension LocalRoutes {
         var result: [JSONValue] = []
         for member in try query.members(allByDefault: true) {
             let works = try await store.rows(
-                of: member.log.name, map: ReservedMap.documents, after: nil, limit: Int(Self.rowLimit))
+                of: log(of: member), map: ReservedMap.documents, after: nil, limit: Int(Self.rowLimit))
             for work in works where !work.row.isEmptied {
                 for item in work.row.inForce {
-                    let bytes = try await store.entries(of: member.log.name, in: item.index..<item.index + 1)[0]
+                    let bytes = try await store.entries(of: log(of: member), in: item.index..<item.index + 1)[0]
                     let statement = try Statement(parsing: bytes)
                     guard case .document(let document) = statement.body else { continue }
                     result.append(view(document, statement, item.index, member))

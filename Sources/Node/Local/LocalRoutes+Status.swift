@@ -58,6 +58,7 @@ extension LocalRoutes {
             connected: titles("connected").count, unreachable: titles("unreachable"),
             restricted: titles("restricted"), quorum: charter.quorum, uptime: now - startedAt)
         health.judge(ownLogIsLonger: await driver.ownLogIsLonger)
+        if let problem = await publisher.problem { health.judge(publishing: problem) }
         if let free { health.judge(free: free) }
         let clocks = await network.clocks
         health.judge(

@@ -111,6 +111,9 @@ struct NodeHealth: Sendable, Hashable {
         )
     }
 
+    /// Why this node cannot do what the charter in force asks of it.
+    mutating func judge(publishing problem: String) { add(.critical, "charter-keys", problem) }
+
     /// What is left where the node's folder is.
     mutating func judge(free: UInt64) {
         guard free < Self.disk.low else { return }

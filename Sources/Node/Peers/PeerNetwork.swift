@@ -55,7 +55,7 @@ actor PeerNetwork: PeerAccess {
         var members: [PeerTrust.Member] = []
         // A suspended member still holds and fetches; nothing of it counts.
         for member in identity.charter.charter.members where member.standing != .removed {
-            let roster = try? await store.state(of: member.log.name).roster?.roster
+            let roster = try? await store.state(of: store.speaking(for: member.log.name)).roster?.roster
             members.append(
                 PeerTrust.Member(
                     id: member.id, authorityKeyDigest: member.authority.bytes,

@@ -22,10 +22,14 @@ actor Publisher {
     private let driver: ReplicationDriver
     private let logger: Logger
     private let audit: AuditFile?
-    private var waiting: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)] = []
+    private var waiting: [(entries: [[UInt8]], answer: @Sendable (Publication) -> Void)] = []
     private var isRunning = false
     /// Whether the charter in force is to be named by a leaf before anything else.
     private var needsLeaf = false
+    private var keys: SigningKeyFiles?
+    private var beginning: Task<Void, Never>?
+    /// Why nothing can be published under the charter in force; nil where nothing is wrong.
+    private(set) var problem: String?
     /// Submissions taken in since the start.
     private(set) var accepted = 0
 
@@ -56,7 +60,7 @@ actor Publisher {
                 ))
         }
         return await withCheckedContinuation { answer in
-            waiting.append((entries, answer))
+            waiting.append((entries, { answer.resume(returning: $0) }))
             accepted += 1
             if !isRunning {
                 isRunning = true
@@ -65,11 +69,70 @@ actor Publisher {
         }
     }
 
+    func attach(_ keys: SigningKeyFiles) { self.keys = keys }
+
+    /// Does what the charter in force asks of this member: finds the keys that it names, begins the log under a new key,
+    /// and names the charter there. Where something is missing, ``problem`` says what; it is to be called again then.
+    func followCharter() async {
+        if let beginning { return await beginning.value }
+        let task = Task { await self.follow() }
+        beginning = task
+        await task.value
+        beginning = nil
+    }
+
+    private func follow() async {
+        keys?.look(for: identity)
+        let missing = identity.missing
+        problem =
+            missing.log.map {
+                "the charter names the log key \($0.name), which is not here: put its file into the node's keys folder as "
+                    + "log-2\(KeyFile.privateSuffix), or the like"
+            }
+            ?? missing.replica.map {
+                "the charter names the replica key \($0.name), which is not here: put its file into the node's keys folder "
+                    + "as replica-2\(KeyFile.privateSuffix), or the like; until then this node cosigns nothing"
+            }
+        guard missing.log == nil else { return }
+        do {
+            let late = try await LogBeginning(identity: identity, store: store, logger: logger).run()
+            if let late { await begin(late) }
+        } catch {
+            problem = "\(error)"
+            logger.error("the log under the new key cannot begin yet", metadata: ["reason": "\(error)"])
+        }
+        await nameCharter()
+    }
+
+    /// Publishes in a log under a new key what stood in the log before beyond its cut, in the transaction of the first
+    /// checkpoint: it was acknowledged.
+    private func begin(_ late: [[[UInt8]]]) async {
+        let origin = identity.origin
+        logger.notice("the log goes on under a new key", metadata: ["log": "\(origin)"])
+        audit?.append(.published, "the log goes on as \(origin)", ["log": .string(origin)], durable: true)
+        for entries in late {
+            waiting.append((entries, { [logger] in Self.report($0, logger) }))
+        }
+        guard !late.isEmpty, !isRunning else { return }
+        isRunning = true
+        await run()
+    }
+
+    private static func report(_ publication: Publication, _ logger: Logger) {
+        guard case .refused(let refused) = publication, refused.contains(where: { $0.reason != .repeated }) else {
+            return
+        }
+        logger.error(
+            "what was published after the cut of the log before does not count in the new one",
+            metadata: ["statements": "\(refused.count)", "reason": "\(refused.first?.reason.text ?? "")"])
+    }
+
     /// Ends the log with a state leaf that names the charter in force, where a cut of it lies below the log's end: until
-    /// then nobody can compare the log's maps with what counts.
-    func nameCharter() async {
-        guard let state = try? await store.state(of: identity.origin), state.size > 0, !state.isJudged,
-            state.end == nil, state.governance.isActive(at: state.size), await !driver.ownLogIsLonger
+    /// then nobody can compare the log's maps with what counts. Also where no head of it was signed yet.
+    private func nameCharter() async {
+        guard let state = try? await store.state(of: identity.origin), state.size > 0, state.end == nil,
+            state.isBegun, state.governance.isActive(at: state.size), await !driver.ownLogIsLonger,
+            let record = try? await store.log(identity.origin), !state.isJudged || record.head == nil
         else { return }
         needsLeaf = true
         guard !isRunning else { return }
@@ -90,7 +153,7 @@ actor Publisher {
         isRunning = false
     }
 
-    private func publish(_ batch: [(entries: [[UInt8]], answer: CheckedContinuation<Publication, Never>)]) async {
+    private func publish(_ batch: [(entries: [[UInt8]], answer: @Sendable (Publication) -> Void)]) async {
         let origin = identity.origin
         do {
             let published = try await store.publish(
@@ -100,14 +163,14 @@ actor Publisher {
             for (submission, result) in zip(batch, published.results) {
                 let publication = await publication(result, submission.entries, published.frontier)
                 record(publication, of: submission.entries)
-                submission.answer.resume(returning: publication)
+                submission.answer(publication)
             }
             if let note = published.note { await announce(note, published) }
         } catch {
             logger.error("publishing failed", metadata: ["reason": "\(error)"])
             for submission in batch {
                 record(.failed(NodeError("\(error)")), of: submission.entries)
-                submission.answer.resume(returning: .failed(NodeError("\(error)")))
+                submission.answer(.failed(NodeError("\(error)")))
             }
         }
     }

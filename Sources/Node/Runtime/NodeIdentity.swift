@@ -9,18 +9,25 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
     let memberID: String
     /// The node's name in the member's roster.
     let nodeName: String
-    private let logSigner: NoteSigner
-    private let replicaSigner: CosignatureSigner?
+    private let signers: Mutexed<Signers>
     private let charters: Mutexed<CharterChain>
+
+    /// Keys that lie here. Which of them signs is what the charter in force says, so that the next one can lie ready.
+    private struct Signers {
+        var logs: [NoteSigner]
+        var replicas: [CosignatureSigner]
+    }
 
     init(
         charters: CharterChain, member: CharterMember, nodeName: String, logSigner: NoteSigner,
         replicaSigner: CosignatureSigner?
     ) throws {
-        guard logSigner.verifierKey == member.log else {
+        // A key that was the member's once is no mistake: a later charter named another, which has yet to be put here.
+        let earlier = charters.versions.compactMap { $0.charter.member(id: member.id) }
+        guard earlier.contains(where: { $0.log == logSigner.verifierKey }) else {
             throw NodeError("the log key here is not the one that the charter states for \(member.name)")
         }
-        if let replicaSigner, replicaSigner.verifierKey != member.replica {
+        if let replicaSigner, !earlier.contains(where: { $0.replica == replicaSigner.verifierKey }) {
             throw NodeError("the replica key here is not the one that the charter states for \(member.name)")
         }
         guard charters.current.charter.member(id: member.id) != nil else {
@@ -29,8 +36,7 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
         self.charters = Mutexed(charters)
         self.memberID = member.id
         self.nodeName = nodeName
-        self.logSigner = logSigner
-        self.replicaSigner = replicaSigner
+        signers = Mutexed(Signers(logs: [logSigner], replicas: replicaSigner.map { [$0] } ?? []))
     }
 
     /// The charters that are known.
@@ -55,17 +61,41 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
     /// The origin of this member's own log.
     var origin: String { member.log.name }
 
+    /// Takes up a key that was found.
+    func add(_ signer: NoteSigner) { signers.withLock { $0.logs.append(signer) } }
+    /// Takes up a key that was found.
+    func add(_ signer: CosignatureSigner) { signers.withLock { $0.replicas.append(signer) } }
+
+    /// The key that the charter in force names for the own log, if it lies here.
+    private var logSigner: NoteSigner? {
+        let key = member.log
+        return signers.withLock { $0.logs.first { $0.verifierKey == key } }
+    }
+
+    /// The key that the charter in force names for cosigning, if it names one and it lies here.
+    private var replicaSigner: CosignatureSigner? {
+        guard let key = member.replica else { return nil }
+        return signers.withLock { $0.replicas.first { $0.verifierKey == key } }
+    }
+
+    /// Which keys that the charter in force names do not lie here.
+    var missing: (log: VerifierKey?, replica: VerifierKey?) {
+        (logSigner == nil ? member.log : nil, replicaSigner == nil ? member.replica : nil)
+    }
+
     /// Signs a checkpoint of the own log; only the store calls this, inside the transaction that makes it durable.
     func sign(_ checkpoint: Checkpoint) throws -> [UInt8] {
-        guard member.log == logSigner.verifierKey else {
-            throw NodeError("the charter has another log key for \(member.name) than this node: put it into its folder")
+        guard let logSigner else {
+            throw NodeError(
+                "the charter names another log key for \(member.name) than lies here: put its file into the node's keys"
+            )
         }
         return try SignedNote(text: checkpoint.text, signatures: [try logSigner.sign(checkpoint.text)]).bytes
     }
 
     /// Cosigns another member's checkpoint, at the present time.
     func cosign(_ text: [UInt8]) throws -> StoredCosignature? {
-        guard let replicaSigner, member.replica == replicaSigner.verifierKey else { return nil }
+        guard let replicaSigner else { return nil }
         let time = UInt64(Date().timeIntervalSince1970)
         return StoredCosignature(member: member.id, time: time, line: try replicaSigner.sign(text, at: time))
     }

@@ -147,6 +147,12 @@ private struct DialService: Service, CustomStringConvertible {
                         parts.audit.flush()
                     }
                 }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: .seconds(CertificateWatch.interval))
+                        if await parts.publisher.problem != nil { await parts.publisher.followCharter() }
+                    }
+                }
             }
         }
     }
@@ -201,10 +207,13 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await network.refreshTrust()
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
         let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
+        let keys = SigningKeyFiles(folder: settings.keysFolder, passphrase: passphrase, logger: logger)
+        keys.look(for: identity)
+        await publisher.attach(keys)
         await charters.attach { chain in
             await network.chartersChanged()
-            await driver.chartersChanged(chain)
-            await publisher.nameCharter()
+            await driver.chartersChanged(chain, holding: await Self.held(store, logger))
+            await publisher.followCharter()
         }
         await driver.attach(charters)
         localRoutes = LocalRoutes(
@@ -227,6 +236,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
 
     /// Publishes the member's first roster where the log is still empty.
     func publishRoster() async throws {
+        await publisher.followCharter()
+        guard try await store.state(of: identity.origin).isBegun else { return }
         guard try await store.log(identity.origin).size == 0 else { return }
         guard let roster = FileManager.default.contents(atPath: settings.rosterPath) else {
             throw NodeError("\(settings.rosterPath) cannot be read: the log's first entry is the member's roster")
@@ -277,17 +288,24 @@ struct NodeParts: Sendable, CustomStringConvertible {
         }
         guard case .ed25519(let logKey) = try KeyFile.open(settings.logKeyPath, kind: .log, passphrase: passphrase)
         else { throw NodeError("\(settings.logKeyPath) is no Ed25519 key") }
+        // What lies here may be a key that the charter in force does not name any more: the one that it names is looked
+        // for among the other files.
+        let versions = chain.versions.reversed().compactMap { $0.charter.member(id: member.id) }
+        let publicKey = Array(logKey.publicKey.rawRepresentation)
+        let log = versions.first { $0.log.publicKey == publicKey }?.log ?? member.log
         var replicaSigner: CosignatureSigner?
-        if let replica = member.replica {
+        if var replica = member.replica {
             let stored = try KeyFile.open(settings.replicaKeyPath, kind: .replica, passphrase: passphrase)
             guard case .ed25519(let key) = stored else {
                 throw NodeError("\(settings.replicaKeyPath) is no Ed25519 key")
             }
+            let publicKey = Array(key.publicKey.rawRepresentation)
+            replica = versions.compactMap(\.replica).first { $0.publicKey == publicKey } ?? replica
             replicaSigner = try CosignatureSigner(name: replica.name, privateKey: key)
         }
         return try NodeIdentity(
             charters: chain, member: member, nodeName: settings.node,
-            logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
+            logSigner: try NoteSigner(name: log.name, privateKey: logKey), replicaSigner: replicaSigner)
     }
 
     static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {
@@ -300,6 +318,14 @@ struct NodeParts: Sendable, CustomStringConvertible {
             result[member.id, default: []].append(override.address)
         }
         return result
+    }
+
+    /// What the store holds of all logs; nothing where it cannot be read, which everything else will say as well.
+    private static func held(_ store: Store, _ logger: Logger) async -> [LogSnapshot] {
+        do { return try await snapshots(store) } catch {
+            logger.error("the store cannot be read", metadata: ["reason": "\(error)"])
+            return []
+        }
     }
 
     private static func snapshots(_ store: Store) async throws -> [LogSnapshot] {

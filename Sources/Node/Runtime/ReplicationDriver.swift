@@ -86,11 +86,13 @@ actor ReplicationDriver {
     func attach(_ charters: CharterKeeper) { self.charters = charters }
 
     /// Other charters are in force, or known.
-    func chartersChanged(_ chain: CharterChain) {
+    ///
+    /// - Parameter logs: what the store holds of all logs.
+    func chartersChanged(_ chain: CharterChain, holding logs: [LogSnapshot]) {
         guard !isStopped else { return }
         addWorkers()
         // Logs that were counted anew: what was checked before was checked under other rosters.
-        handle(.membershipChanged(Membership(chain)))
+        handle(.membershipChanged(Membership(chain), logs: logs))
     }
 
     /// Ends the sessions with a member that may not connect any more.

@@ -105,6 +105,13 @@ public enum MemberNames {
     /// The origin of the member's first log.
     public static func origin(of id: String) throws(SetupError) -> String { "\(try host(of: id))/log1" }
 
+    /// The origin of a log under a new key, after another: `…/log1`, `…/log2`.
+    public static func origin(after origin: String) -> String {
+        let digits = origin.reversed().prefix { $0.isASCII && $0.isNumber }.count
+        let number = UInt32(origin.suffix(digits)) ?? 1
+        return "\(origin.dropLast(digits))\(digits == 0 ? "-" : "")\(number + 1)"
+    }
+
     /// The name of the member's replica key.
     public static func replica(of id: String) throws(SetupError) -> String { "\(try host(of: id))/replica" }
 }

@@ -122,10 +122,11 @@ extension Replication {
     }
 
     /// A charter is in force: logs may be new, keys may have gone, and what waited for it may go on.
-    mutating func membershipChanged(_ new: Membership, _ now: Instant) {
+    mutating func membershipChanged(_ new: Membership, holding snapshots: [LogSnapshot], _ now: Instant) {
         precondition(new.alliance == membership.alliance, "an alliance does not change")
         membership = new
-        addLogs()
+        retireLogs()
+        addLogs(snapshots)
         for log in logs.indices {
             keepCosignatures(log)
             if let version = logs[log].waitingForCharter, version <= new.version { logs[log].waitingForCharter = nil }

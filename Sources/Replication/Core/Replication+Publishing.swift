@@ -15,11 +15,14 @@ extension Replication {
     mutating func published(_ note: [UInt8], from: UInt64, entries: [UInt8], _ now: Instant) {
         guard let log = logs.firstIndex(where: \.isOwn) else { preconditionFailure("we have no log under the charter") }
         let head = ownNote(note, log)
-        precondition(head.size > logs[log].size && from == logs[log].size, "our own log advances without a gap")
+        // Under a new key our log begins with what the one before held, which nobody announces.
+        let isBeginning = logs[log].head == nil && from > logs[log].size
+        precondition(
+            head.size > logs[log].size && (from == logs[log].size || isBeginning), "our own log advances without a gap")
         logs[log].size = head.size
         logs[log].root = head.root
         logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
-        collect(entries, count: head.size - from)
+        collect(isBeginning ? [] : entries, count: head.size - from)
         reviewOffers(log, now)
         announceIfDue(now)
     }

@@ -105,7 +105,7 @@ extension Replication {
     }
 
     /// What was asked for is of no use any more.
-    private mutating func dropFetch(_ log: Int) {
+    mutating func dropFetch(_ log: Int) {
         guard let request = logs[log].fetch?.request else { return }
         _ = endFetch(request)
         emit(.cancelFetch(request))

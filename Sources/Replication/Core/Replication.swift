@@ -54,8 +54,8 @@ public struct Replication: Sendable {
         random = SplitMix64(seed: seed)
         self.memory = memory
         documents = Documents(limit: settings.rememberedDocuments)
-        addLogs()
-        for snapshot in logs { restore(snapshot) }
+        addLogs(logs)
+        for snapshot in logs { documents.add(snapshot.missingDocuments) }
     }
 
     /// Tells what has happened; what is to be done comes back.
@@ -97,7 +97,7 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
-        case .membershipChanged(let membership): membershipChanged(membership, now)
+        case .membershipChanged(let membership, let logs): membershipChanged(membership, holding: logs, now)
         case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
         case .timer(let timer): expired(timer, now)
         }
@@ -204,7 +204,7 @@ extension Rejection.Reason {
 
 extension Replication {
     /// Adds the logs of the members that are new, and refreshes the owners of those that are not.
-    mutating func addLogs() {
+    mutating func addLogs(_ snapshots: [LogSnapshot] = []) {
         for member in membership.members {
             if let log = logIndex(member.origin) {
                 logs[log].owner = member.id
@@ -216,6 +216,18 @@ extension Replication {
             let log = LogState(origin: member.origin, owner: member.id, key: member.logKey, isOwn: isOwn)
             logs.insert(log, at: index)
             for peer in peers.indices { peers[peer].logs.insert(PeerLog(), at: index) }
+            for snapshot in snapshots where snapshot.origin.isExactly(member.origin) { restore(snapshot) }
+            if isOwn { publishing = Publishing(announced: logs[index].size) }
+        }
+    }
+
+    /// Lets go of logs that are no member's any more: a member got a new log key, or a charter turned out contested. What
+    /// is held of them stays in the store.
+    mutating func retireLogs() {
+        for log in logs.indices.reversed() where membership.owner(of: logs[log].origin) == nil {
+            dropFetch(log)
+            logs.remove(at: log)
+            for peer in peers.indices { peers[peer].logs.remove(at: log) }
         }
     }
 
@@ -230,7 +242,6 @@ extension Replication {
         if !snapshot.head.isEmpty {
             logs[log].advance(to: ownNote(snapshot.head, log), limit: settings.recentHeadsPerLog)
         }
-        documents.add(snapshot.missingDocuments)
     }
 
     /// Reads a note of our own store.
@@ -246,7 +257,6 @@ extension Replication {
 
     private mutating func started(_ now: Instant) {
         for log in logs.indices {
-            if logs[log].isOwn { publishing.announced = logs[log].size }
             cosignAtStart(log, now)
         }
         fetchDocuments(now)

@@ -24,7 +24,7 @@ extension Event {
         case .documentsMissing(let needs): "missing \(needs.count)"
         case .served(let id): "served \(id)"
         case .freshnessWanted(let origin): "freshness \(origin)"
-        case .membershipChanged(let membership): "membership \(membership.version)"
+        case .membershipChanged(let membership, _): "membership \(membership.version)"
         case .charterConsidered(let id, let version, let outcome): "charter \(id) \(version) \(outcome)"
         case .timer(let timer): "timer \(timer)"
         }

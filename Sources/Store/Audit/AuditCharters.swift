@@ -14,6 +14,17 @@ struct AuditCharters {
     /// The least quorum that any charter asked for.
     var leastQuorum: Int { chain.versions.map(\.charter.quorum).min() ?? quorum }
 
+    /// Every log that any charter names, once, with the member as the newest charter has it that names it: a log whose
+    /// member got another stays.
+    var logs: [CharterMember] {
+        var found: [CharterMember] = []
+        for member in chain.versions.reversed().flatMap(\.charter.members)
+        where !found.contains(where: { $0.log.name == member.log.name }) {
+            found.append(member)
+        }
+        return found
+    }
+
     /// The members that were replicas of a log under any charter, once with each of their keys.
     func replicas(of owner: String) -> [CharterMember] {
         var found: [CharterMember] = []

@@ -72,10 +72,12 @@ extension FolderAudit {
     func readLogs(_ db: Database) throws -> [AuditedLog] {
         var rows = try GRDB.Row.fetchAll(db, sql: "SELECT * FROM main.log ORDER BY id")
         var logs: [AuditedLog] = []
-        for member in charter.charter.members {
+        let expected = AuditCharters(chain).logs
+        let origins = Set(expected.map(\.log.name))
+        for member in expected {
             let position =
                 rows.firstIndex { $0.text("origin") == member.log.name }
-                ?? rows.firstIndex { $0.text("member") == member.id }
+                ?? rows.firstIndex { $0.text("member") == member.id && !origins.contains($0.text("origin")) }
             guard let position else {
                 report.findings.add(
                     .logMissing, AuditFinding.Place(log: member.log.name, table: "log"), expected: "a row",

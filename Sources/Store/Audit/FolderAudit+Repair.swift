@@ -53,7 +53,7 @@ extension FolderAudit {
         guard report.findings.damage > 0 else { return }
         var done: [String] = []
         if report.findings.counts[.logMissing] != nil {
-            try inTransaction(queue) { done += try LogRowRepair(db: $0, charter: charter).run() }
+            try inTransaction(queue) { done += try LogRowRepair(db: $0, charters: AuditCharters(chain)).run() }
             try inDatabase(queue) { try run($0) }
         }
         try inTransaction(queue) { done += try repairRows($0) }

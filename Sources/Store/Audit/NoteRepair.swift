@@ -172,17 +172,20 @@ struct NoteRepair {
 /// Makes the row of a log anew, from what is stored under its number.
 struct LogRowRepair {
     let db: Database
-    let charter: VerifiedCharter
+    let charters: AuditCharters
 
     func run() throws -> [String] {
         let known = Set(try Int64.fetchAll(db, sql: "SELECT id FROM main.log"))
         var done: [String] = []
-        for member in charter.charter.members {
-            let isThere = try Bool.fetchOne(
-                db, sql: "SELECT 1 FROM main.log WHERE origin = ? OR member = ?",
-                arguments: [member.log.name, member.id])
-            guard isThere == nil else { continue }
-            let number = try (1...Int64(charter.charter.members.count + known.count)).first {
+        let logs = charters.logs
+        let origins = Set(logs.map(\.log.name))
+        let rows = try GRDB.Row.fetchAll(db, sql: "SELECT origin, member FROM main.log")
+        for member in logs {
+            let isThere = rows.contains { row in
+                row.text(0) == member.log.name || row.text(1) == member.id && !origins.contains(row.text(0))
+            }
+            guard !isThere else { continue }
+            let number = try (1...Int64(logs.count + known.count)).first {
                 try !known.contains($0) && isLog($0, of: member)
             }
             // Nothing of that log is here, or this is its number. The size that this node cosigned is lost with the row;

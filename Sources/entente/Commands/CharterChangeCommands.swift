@@ -72,7 +72,10 @@ struct CharterProposeCommand: AsyncParsableCommand {
             "A member's file from which title, country, zone, root keys, authority, replica key and addresses are taken; "
                 + "may be repeated.", valueName: "member-file"))
     var update: [String] = []
-    @Option(help: ArgumentHelp("member=vkey: a new log key under a new origin; may be repeated.", valueName: "change"))
+    @Option(
+        help: ArgumentHelp(
+            "member=NAME.pub, or member=vkey: a new log key, under a new origin; may be repeated.", valueName: "change")
+    )
     var logKey: [String] = []
     @Option(
         help: ArgumentHelp("member=https://host:port, or member=none; may be repeated.", valueName: "change"))
@@ -122,7 +125,7 @@ struct CharterProposeCommand: AsyncParsableCommand {
         proposal.roles = try role.map { try Self.word($0, "--role") }
         proposal.standings = try standing.map { try Self.word($0, "--standing") }
         proposal.addresses = try address.map { try Self.address($0) }
-        proposal.logKeys = try logKey.map { try Self.key($0) }
+        proposal.logKeys = try logKey.map { try Self.key($0, previous.charter) }
         proposal.registers = try register.map { try Self.register($0) }
         (proposal.name, proposal.threshold, proposal.quorum) = (name, threshold, quorum)
         proposal.cuts = cuts
@@ -183,8 +186,19 @@ struct CharterProposeCommand: AsyncParsableCommand {
         return (member, address)
     }
 
-    private static func key(_ text: String) throws -> (String, VerifierKey) {
-        let (member, key) = try parts(text, "--log-key", "member=vkey")
+    private static func key(_ text: String, _ charter: Charter) throws -> (String, VerifierKey) {
+        let (member, key) = try parts(text, "--log-key", "member=NAME.pub, or member=vkey,")
+        if key.hasSuffix(KeyFile.publicSuffix) {
+            let file = try PublicKeyFile(at: key)
+            guard file.kind == .log else {
+                throw Failure("--log-key \(text): is a key of kind \(file.kind.rawValue), not log")
+            }
+            guard let before = charter.member(named: member) ?? charter.member(id: member) else {
+                throw Failure("--log-key \(text): no member is called \(member)")
+            }
+            let origin = MemberNames.origin(after: before.log.name)
+            return (member, try VerifierKey(name: origin, type: .ed25519, publicKey: file.key))
+        }
         do { return (member, try VerifierKey(parsing: key)) } catch { throw Failure("--log-key \(text): \(error)") }
     }
 

@@ -23,7 +23,8 @@ struct JoinRequestCommand: ParsableCommand {
         commandName: "request", abstract: "Write the file that a member of the alliance needs to propose you.",
         discussion: """
             It holds public keys, names and addresses only. Read its SHA-256 to the member by telephone. A member that \
-            changes its root keys writes such a file as well, for entente charter propose --root-keys.
+            changes its root keys or its replica key writes such a file as well, for entente charter propose --root-keys \
+            or --update.
 
             Examples:
               entente join request --keys keys-jp --out jp.member
@@ -44,6 +45,8 @@ struct JoinRequestCommand: ParsableCommand {
     var root: [String] = []
     @Option(help: "How many root keys must sign for the member.")
     var rootThreshold: Int?
+    @Option(help: ArgumentHelp("The replica key to list, instead of the one in the file.", valueName: "name"))
+    var replica: String?
     @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
     var out: String
     @OptionGroup var output: OutputOptions
@@ -51,6 +54,11 @@ struct JoinRequestCommand: ParsableCommand {
     func run() throws {
         let folder = KeyOptions.folder(keys)
         var member = try folder.memberFile().member
+        if let replica {
+            member.replica = try VerifierKey(
+                name: try MemberNames.replica(of: member.id), type: .cosignatureEd25519,
+                publicKey: try Self.key(replica, .replica, folder))
+        }
         if let role {
             guard let word = MemberRole(rawValue: role) else {
                 throw Failure("--role \(role): must be regulator or observer")
@@ -85,10 +93,16 @@ struct JoinRequestCommand: ParsableCommand {
     }
 
     private static func rootKey(_ name: String, _ folder: KeyFolder) throws -> RootKey {
-        let path = "\(folder.path)/\(name).pub"
+        RootKey(name: name, key: try SigningKey(try key(name, .root, folder)))
+    }
+
+    private static func key(_ name: String, _ kind: KeyKind, _ folder: KeyFolder) throws -> [UInt8] {
+        let path = "\(folder.path)/\(name)\(KeyFile.publicSuffix)"
         let file = try PublicKeyFile(at: path)
-        guard file.kind == .root else { throw Failure("\(path): is the public half of another kind of key than root") }
-        return RootKey(name: name, key: try SigningKey(file.key))
+        guard file.kind == kind else {
+            throw Failure("\(path): is the public half of a key of kind \(file.kind.rawValue), not \(kind.rawValue)")
+        }
+        return file.key
     }
 }
 

@@ -115,6 +115,75 @@ struct GovernanceTests {
         #expect(try replay(after.entries, chain).state.end == nil)
     }
 
+    @Test("A log under a new key begins with the log before, counts as that did, and goes on")
+    func newKey() throws {
+        var log = try MemoryLog(origin: origin, chain: CharterChain(first.verifyFirst()))
+        try log.begin()
+        try log.publish([try log.licence("US-1")])
+        let cut = log.entries.count
+        let lost = try log.licence("US-2")
+        try log.publish([lost])
+        let chain = try TestCharters.chain(first, try moved(log, at: cut, after: first))
+        let before = try replay(log.entries, chain)
+        #expect(rows(before) == ["US-1"], "the old log ends at its cut")
+
+        var after = try MemoryLog(origin: newOrigin, chain: chain)
+        #expect(after.state.governance.predecessor?.size == UInt64(cut))
+        for batch in batches(Array(log.entries[..<cut])) {
+            let refused = try { (state: LogState) in
+                var state = state
+                return try state.seal(after.checked([lost]), reader: after).verdicts
+            }(after.state)
+            #expect(refused == [.ignored(.notBegun)])
+            try after.receive(batch)
+            #expect(after.state.isBegun == (after.entries.count == cut) && after.state.isJudged == after.state.isBegun)
+        }
+        let then = try replay(Array(log.entries[..<cut]), CharterChain(first.verifyFirst()))
+        #expect(after.state.lines == then.state.lines && rows(after) == ["US-1"])
+        let again = try after.publish([lost, try after.licence("US-3")])
+        #expect(again.verdicts == [.counted, .counted, .stateLeaf])
+        #expect(rows(after) == ["US-1", "US-2", "US-3"] && after.state.charterVersion == 2)
+    }
+
+    @Test("A log under a new key that begins otherwise ends there, and is never cosigned before")
+    func otherBeginning() throws {
+        var log = try MemoryLog(origin: origin, chain: CharterChain(first.verifyFirst()))
+        try log.begin()
+        try log.publish([try log.licence("US-1")])
+        let chain = try TestCharters.chain(first, try moved(log, at: log.entries.count, after: first))
+        // Its owner leaves out the licence and begins with something else.
+        var other = try MemoryLog(origin: origin, chain: CharterChain(first.verifyFirst()))
+        try other.begin()
+        try other.publish([try other.licence("US-9")])
+        var after = try MemoryLog(origin: newOrigin, chain: chain)
+        let (start, rest) = (batches(other.entries)[0], batches(other.entries)[1])
+        try after.receive(start)
+        #expect(after.state.end == nil && !after.state.isJudged)
+        try after.receive(rest)
+        #expect(after.state.end?.reason == .otherBeginning && rows(after).isEmpty)
+    }
+
+    private var newOrigin: String { "\(origin)-2" }
+
+    /// The next version, which gives the log's member a new log key from a size on.
+    private func moved(_ log: MemoryLog, at size: Int, after parent: SignedCharter) throws -> SignedCharter {
+        let root = try MerkleTree.root(size: UInt64(size), reader: log)
+        return try TestCharters.next(parent) { charter in
+            charter.members[2].log = try VerifierKey(
+                name: newOrigin, type: .ed25519, publicKey: try TestKey.signingKey("us log-2").bytes)
+            charter.cuts = [CharterCut(origin: origin, size: UInt64(size), root: root)]
+        }
+    }
+
+    private func batches(_ entries: [[UInt8]]) -> [[[UInt8]]] {
+        var batches: [[[UInt8]]] = [[]]
+        for entry in entries {
+            batches[batches.count - 1].append(entry)
+            if entry.starts(with: StateLeaf.familyPrefix) { batches.append([]) }
+        }
+        return batches.dropLast()
+    }
+
     @Test("A leaf that names an older charter than the one before it, or another of that version, ends counting")
     func wrongLeaves() throws {
         let second = try TestCharters.next(first) { $0.alliance = "Second" }

@@ -131,8 +131,10 @@ extension MemoryLog {
         let definitions = rows.filter { $0.key.map == ReservedMap.registers }.map {
             entries[Int($0.value.items[0].index)]
         }
+        var frontier = TreeFrontier()
+        for entry in entries { frontier.append(MerkleTree.leafHash(entry)) }
         return try LogState(
-            origin: member.log.name, chain: state.chain, size: state.size, lines: Array(state.lines.values),
+            origin: member.log.name, chain: state.chain, frontier: frontier, lines: Array(state.lines.values),
             end: state.end, roster: state.roster.map { ($0.index, entries[Int($0.index)]) }, definitions: definitions,
             last: entries.last)
     }

@@ -47,8 +47,8 @@ struct TestNode: Sendable {
         charters = CharterKeeper(identity: identity, store: store, logger: quiet)
         await charters.attach { [network, driver, publisher] chain in
             await network.chartersChanged()
-            await driver.chartersChanged(chain)
-            await publisher.nameCharter()
+            await driver.chartersChanged(chain, holding: [])
+            await publisher.followCharter()
         }
         await driver.attach(charters)
     }
