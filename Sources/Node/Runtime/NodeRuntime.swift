@@ -185,9 +185,11 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let files = try CertificateFiles(settings)
         let tls = try TLSIdentity(try files.material(settings, passphrase))
         let audit = try AuditFile(path: settings.auditPath, logger: logger)
-        let trust = TrustStore(onRejection: { rejection in
+        let trust = TrustStore(onRejection: { rejection, member in
+            let whose = member.map { " of \($0)" } ?? ""
             audit.count(
-                .turnedAway, reason: rejection.rawValue, member: nil, "turned a connection away: \(rejection.rawValue)")
+                .turnedAway, reason: rejection.rawValue, member: member,
+                "turned a connection\(whose) away: \(rejection.rawValue)")
         })
         let configured = try Self.configured(settings, identity.charter.charter)
         let network = PeerNetwork(

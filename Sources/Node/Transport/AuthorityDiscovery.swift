@@ -59,7 +59,7 @@ struct AuthorityDiscovery {
         let rejection = PeerRejection(handshakeError: error)
         // What has no name of its own is told in BoringSSL's words.
         if rejection == .handshakeFailed {
-            self.trust.count(rejection)
+            self.trust.count(rejection, of: self.memberID)
             return error
         }
         return self.rejected(rejection)
@@ -125,7 +125,7 @@ struct AuthorityDiscovery {
     }
 
     private func rejected(_ rejection: PeerRejection) -> PeerClientError.Rejected {
-        self.trust.count(rejection)
+        self.trust.count(rejection, of: self.memberID)
         return .init(rejection: rejection)
     }
 

@@ -253,7 +253,7 @@ public final class PeerClient: Sendable {
             }
             rejection = refused
         case .failure(let refused):
-            trust.count(refused)
+            trust.count(refused, of: memberID)
             rejection = refused
         }
         // The pool must hear of the failure before it hears of the closing.

@@ -24,14 +24,15 @@ public final class TrustStore: Sendable {
 
     private let state: Mutexed<State>
     private let clock: @Sendable () -> Int64
-    private let onRejection: @Sendable (PeerRejection) -> Void
+    private let onRejection: @Sendable (PeerRejection, _ member: String?) -> Void
 
     /// - Parameters:
     ///   - clock: seconds since 1970.
-    ///   - onRejection: told of everybody who is turned away.
+    ///   - onRejection: told of everybody who is turned away, with the member's id where that is certain: it was verified
+    ///     before, or is the one that was dialled.
     public init(
         _ trust: PeerTrust = .empty, clock: @escaping @Sendable () -> Int64 = TrustStore.systemClock,
-        onRejection: @escaping @Sendable (PeerRejection) -> Void = { _ in }
+        onRejection: @escaping @Sendable (PeerRejection, _ member: String?) -> Void = { _, _ in }
     ) {
         self.state = Mutexed(State(trust: trust))
         self.clock = clock
@@ -78,10 +79,10 @@ public final class TrustStore: Sendable {
         await self.current.evaluate(chain: chain, role: role, now: self.clock())
     }
 
-    func count(_ rejection: PeerRejection) {
+    func count(_ rejection: PeerRejection, of member: String? = nil) {
         self.state.withLock { $0.rejections[rejection, default: 0] += 1 }
         Counter(label: "entente_peer_rejections_total", dimensions: [("reason", rejection.rawValue)]).increment()
-        self.onRejection(rejection)
+        self.onRejection(rejection, member)
     }
 
     /// Takes in a connection whose certificates were found good a moment ago. The trust may have changed since, so it
@@ -107,7 +108,7 @@ public final class TrustStore: Sendable {
             }
         }
         if let rejection {
-            self.count(rejection)
+            self.count(rejection, of: identity.memberID)
             return rejection
         }
         self.watch(connection, until: identity.notAfter, now: now)
@@ -129,7 +130,7 @@ public final class TrustStore: Sendable {
             return false
         case .failure(let reason): rejection = reason
         }
-        self.count(rejection)
+        self.count(rejection, of: identity.memberID)
         connection.close()
         return true
     }
