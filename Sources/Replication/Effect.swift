@@ -31,6 +31,11 @@ public enum Effect: Hashable, Sendable {
     case persistSignatures(origin: String, checkpoint: [UInt8], [NoteSignature])
     /// The log signed two heads that cannot both be true: store both notes and that it is so. Ours may be missing.
     case recordContradiction(origin: String, ours: [UInt8]?, other: [UInt8])
+    /// Make a fork proof of two heads of this log, ours being the larger, with what our tree says between them, and report
+    /// ``Event/forkProven(origin:proof:)``.
+    case proveFork(origin: String, ours: [UInt8], other: [UInt8])
+    /// Store the proof that a log is forked, in the place of one that was stored before: it is never dropped.
+    case persistFork(origin: String, proof: [UInt8])
     /// A peer has a head of our own log that is longer than ours: sign nothing before it is taken back (formats 12).
     case ownLogIsLonger(origin: String, note: [UInt8])
     /// Ask a peer for a document, from wherever an earlier try stopped: by a request, or by

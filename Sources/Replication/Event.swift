@@ -47,6 +47,8 @@ public enum Event: Hashable, Sendable {
     case documentsMissing([DocumentNeed])
     /// A bulk answer to a peer, asked for by a `serve…` effect, has been sent or has failed.
     case served(PeerID)
+    /// The shell has made a fork proof.
+    case forkProven(origin: String, proof: [UInt8])
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
     /// A charter is in force, from a peer or from an operator. With what is held of logs that the one before did not
@@ -132,13 +134,16 @@ public struct LogSnapshot: Hashable, Sendable {
     public var isTrustworthy: Bool
     /// Whether it is known that the log signed inconsistent heads.
     public var isContradicted: Bool
+    /// The fork proof that is stored; empty without any.
+    public var fork: [UInt8]
     /// Documents that the log names and that are not held; as many as the store likes to tell at once.
     public var missingDocuments: [DocumentNeed]
 
     /// Describes what is held.
     public init(
         origin: String, size: UInt64, root: HashValue, head: [UInt8], acceptedSize: UInt64? = nil,
-        isTrustworthy: Bool = true, isContradicted: Bool = false, missingDocuments: [DocumentNeed] = []
+        isTrustworthy: Bool = true, isContradicted: Bool = false, fork: [UInt8] = [],
+        missingDocuments: [DocumentNeed] = []
     ) {
         self.origin = origin
         self.size = size
@@ -147,6 +152,7 @@ public struct LogSnapshot: Hashable, Sendable {
         self.acceptedSize = max(acceptedSize ?? size, size)
         self.isTrustworthy = isTrustworthy
         self.isContradicted = isContradicted
+        self.fork = fork
         self.missingDocuments = missingDocuments
     }
 }

@@ -47,6 +47,8 @@ public struct Rejection: Error, Hashable, Sendable, CustomStringConvertible {
         case invalidCharter
         /// Another charter of our version.
         case differentCharter
+        /// A fork proof that is none.
+        case invalidForkProof
         /// Too many rejections in one session.
         case tooMany
 

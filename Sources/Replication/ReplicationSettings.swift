@@ -68,6 +68,8 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var oldHeadChecksPerLog: Int = 4
     /// Most heads of one log that are not known yet and whose cosignatures are kept until they are.
     public var earlyHeadsPerLog: Int = 16
+    /// Fork proofs of one log that take the place of another, until the node starts again.
+    public var forkReplacements: Int = 8
     /// Between two answers with all heads to one peer, at least; milliseconds.
     public var headsInterval: Int64 = 500
     /// Most sessions with peers.
@@ -101,7 +103,7 @@ public struct ReplicationSettings: Hashable, Sendable {
             concurrentLogs, slowLogs, slowRangesPerPeer, headsLines, readyRangesPerLog, readyBytesPerLog,
             servedRangesPerPeer, concurrentDocuments,
             rememberedDocuments, recentHeadsPerLog, offeredHeadsPerLog, oldHeadsPerLog, oldHeadChecksPerLog,
-            earlyHeadsPerLog, peers, rejectionsPerPeer,
+            earlyHeadsPerLog, forkReplacements, peers, rejectionsPerPeer,
         ]
         return counts.contains(where: { $0 < 1 }) ? "a limit is below 1" : nil
     }

@@ -44,6 +44,9 @@ enum Schema {
                     ALTER TABLE known_charter RENAME TO charter;
                     """)
         }
+        migrator.registerMigration("6: fork proofs") { db in
+            try db.execute(sql: "CREATE TABLE fork(log INTEGER PRIMARY KEY, proof BLOB NOT NULL) STRICT;")
+        }
         return migrator
     }
 

@@ -1,4 +1,4 @@
-import Alliance
+public import Alliance
 import Foundation
 import GRDB
 public import TransparencyLog
@@ -58,6 +58,7 @@ extension Store {
                     UPDATE log SET cosigned = ?1
                     WHERE origin = ?2 AND cosigned <= ?1 AND size >= ?1 AND (end_index IS NULL OR end_index >= ?1)
                         AND NOT EXISTS (SELECT 1 FROM contradiction WHERE contradiction.log = log.id)
+                        AND NOT EXISTS (SELECT 1 FROM fork WHERE fork.log = log.id)
                     """
             ).execute(arguments: [Int64(size), origin])
             guard db.changesCount == 1 else {
@@ -142,7 +143,36 @@ extension Store {
             Set(
                 try String.fetchAll(
                     db.cachedStatement(
-                        sql: "SELECT log.origin FROM contradiction JOIN log ON log.id = contradiction.log")))
+                        sql: """
+                            SELECT origin FROM log
+                            WHERE id IN (SELECT log FROM contradiction UNION SELECT log FROM fork)
+                            """)))
+        }
+    }
+
+    /// Keeps the proof that a log is forked; in the place of the one that was kept where this one goes before it.
+    public func keepFork(_ proof: ForkProof) async throws {
+        try await write { db, _ in
+            let log = try Self.logID(db, proof.origin)
+            let kept = try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT proof FROM fork WHERE log = ?"), arguments: [log])
+            if let kept, let kept = try? ForkProof(parsing: [UInt8](kept)), !proof.isKept(ratherThan: kept) { return }
+            try db.cachedStatement(
+                sql: "INSERT INTO fork(log, proof) VALUES (?, ?) ON CONFLICT DO UPDATE SET proof = excluded.proof"
+            ).execute(arguments: [log, Data(proof.bytes)])
+        }
+    }
+
+    /// The fork proofs that are kept, by origin.
+    public func forks() async throws -> [ForkProof] {
+        try await read { db in
+            try Data.fetchAll(
+                db.cachedStatement(sql: "SELECT proof FROM fork JOIN log ON log.id = fork.log ORDER BY origin")
+            ).map { bytes in
+                do { return try ForkProof(parsing: [UInt8](bytes)) } catch {
+                    throw StoreError(.damaged, "a stored fork proof is damaged; run entente fsck")
+                }
+            }
         }
     }
 

@@ -47,7 +47,7 @@ struct EntenteCommand: AsyncParsableCommand {
                     EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
-            CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self]),
+            CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self, ForkCommand.self]),
         ])
 
     static func main() async {

@@ -3,6 +3,7 @@ node counts a typed reason, shows and cosigns nothing false, and goes on with th
 
 import contextlib
 import hashlib
+import json
 import struct
 
 import pytest
@@ -11,7 +12,7 @@ import logs
 import wire
 from alliance import Alliance
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from program import eventually
+from program import entente, eventually
 from stranger import Stranger
 
 # One member for each test that ruins its own log.
@@ -389,7 +390,26 @@ def test_head_that_cannot_extend(strangers, pk):
     goes_on(strangers)
 
 
-def test_head_of_our_size_with_another_root(strangers, pk):
+def proven(strangers, member, folder):
+    """Both honest nodes can prove the fork, whoever heard of it first; anybody can check it with the charter alone. Gives the
+    proof."""
+    folder = folder / f"{len(list(folder.iterdir()))}"
+    folder.mkdir()
+    for node in (strangers["sv"], strangers["pk"]):
+        eventually(
+            lambda: member in {one["member"] for one in json.loads(node.cli("fork", "list", "--json").stdout)["forks"]},
+            f"{node.name} can prove it",
+        )
+        file = folder / f"{node.name}.entente-fork"
+        node.cli("fork", "show", member, "--out", file)
+        assert "PROVEN" in entente("fork", "verify", file, "--charter", strangers.charter).stdout
+        concerns = [one["text"] for one in node.status()["concerns"] if one["level"] == "critical"]
+        assert any("two heads" in one for one in concerns), concerns
+    assert file.read_bytes() == (folder / "sv.entente-fork").read_bytes()
+    return file.read_bytes()
+
+
+def test_head_of_our_size_with_another_root(strangers, pk, tmp_path):
     """Two heads of one size cannot both be true: both are kept, and nothing of this log is cosigned any more."""
     stranger = strangers.played["m4"]
     with stranger.session(pk) as session:
@@ -400,6 +420,7 @@ def test_head_of_our_size_with_another_root(strangers, pk):
             session.send(wire.head(branch.head()))
         assert holds(pk, stranger.log)
         assert "two heads" in pk.log_of("m4")["problem"]
+        proof = proven(strangers, "m4", tmp_path)
         # What comes after is stored, and not cosigned.
         stranger.publish(stranger.log, "M4-LATER")
         stranger.offer(pk, session, stranger.log.head(), lambda start: stranger.log.range(start))
@@ -412,9 +433,17 @@ def test_head_of_our_size_with_another_root(strangers, pk):
     strangers.connected("pk")
     assert "two heads" in pk.log_of("m4")["problem"]
     assert holds(pk, stranger.log, cosigned=False)
+    assert proven(strangers, "m4", tmp_path) == proof
+    # Changed, it proves nothing, and passing it on is an offence.
+    changed = proof.replace(b"m4.alliance.example", b"m1.alliance.example")
+    (tmp_path / "changed").write_bytes(changed)
+    assert entente("fork", "verify", tmp_path / "changed", "--charter", strangers.charter, check=False).returncode == 1
+    with strangers.played["m2"].session(pk) as session, Counted(pk, "invalidForkProof"):
+        session.send(wire.frame(wire.FORK_PROOF, wire.text(changed)))
+    assert pk.log_of("m1")["problem"] is None
 
 
-def test_head_that_shrinks_to_another_root(strangers, pk):
+def test_head_that_shrinks_to_another_root(strangers, pk, tmp_path):
     """A smaller head whose root is not that of our tree at that size. A smaller one that is, is merely old."""
     stranger = strangers.played["m5"]
     log = stranger.log
@@ -433,6 +462,7 @@ def test_head_that_shrinks_to_another_root(strangers, pk):
         held = pk.log_of("m5")
         assert (held["entries"], held["head"]) == (log.size, log.size)
         assert "two heads" in held["problem"]
+    proven(strangers, "m5", tmp_path)
     goes_on(strangers)
 
 

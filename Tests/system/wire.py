@@ -23,6 +23,7 @@ import threading
     WANT_FRESH,
     NEIGHBOURS,
 ) = range(1, 15)
+FORK_PROOF = 16
 SUMMARY = 17
 
 

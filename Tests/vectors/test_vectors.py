@@ -377,3 +377,34 @@ if __name__ == "__main__":
     for test in [value for name, value in sorted(globals().items()) if name.startswith("test_")]:
         test()
         print(f"{test.__name__}: ok")
+
+
+# Fork proofs
+
+
+def proves_fork(text, key):
+    """Whether a file shows that the log of this key told two stories (forks.md)."""
+    try:
+        fork = json.loads(text)
+        notes = [fork["smaller"], fork["larger"]]
+        bodies = [verify_note(note, [key]) for note in notes]
+        (_, m, r), (_, n, s) = (body.rstrip("\n").split("\n") for body in bodies)
+        m, r, n, s = int(m), b64(r), int(n), b64(s)
+        names = ["entente-fork", "smaller", "larger"] + (["root", "proof"] if m < n else [])
+        if text != json.dumps(fork, indent=2, ensure_ascii=False) + "\n" or list(fork) != names or fork[names[0]] != 1:
+            return None
+        if m == n:
+            return (m, n) if notes[0].encode() < notes[1].encode() and r != s else None
+        other, proof = b64u(fork["root"]), [b64u(one) for one in fork["proof"]]
+        return (m, n) if 0 < m < n and other != r and consistent(m, other, n, s, proof) else None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def test_forks():
+    vectors = load("forks")
+    key = parse_vkey(vectors["vkey"])
+    for case in vectors["forks"]:
+        found = proves_fork(case["file"], key)
+        assert (found is not None) == case["valid"], case
+        assert not case["valid"] or found == (case["smaller"], case["larger"])

@@ -45,7 +45,7 @@ final class LogJobs: AsyncSequence, Sendable {
                 if case .cosign(checkpoint) = other { true } else { false }
             }
             if isAsked { return }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction: break
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .proveFork, .persistFork: break
         }
         waiting.append(job)
     }

@@ -22,6 +22,8 @@ struct LogWorker: Sendable {
         case persistHead(note: [UInt8])
         case persistSignatures(checkpoint: [UInt8], [NoteSignature])
         case recordContradiction(ours: [UInt8]?, other: [UInt8])
+        case proveFork(ours: [UInt8], other: [UInt8])
+        case persistFork(proof: [UInt8])
     }
 
     /// Does one job and says what happened.
@@ -51,12 +53,33 @@ struct LogWorker: Sendable {
                 logger.error("a log signed two heads that cannot both be true", metadata: ["log": "\(origin)"])
                 try await store.keepContradiction(origin, ours: ours, other: other)
                 return nil
+            case .proveFork(let ours, let other):
+                return .forkProven(origin: origin, proof: try await proveFork(ours, other))
+            case .persistFork(let proof):
+                try await store.keepFork(try ForkProof(parsing: proof))
+                return nil
             }
         } catch {
             logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
             warnOfDamage(error)
             return nil
         }
+    }
+
+    /// The proof that two heads contradict each other, of which the larger is ours.
+    private func proveFork(_ ours: [UInt8], _ other: [UInt8]) async throws -> [UInt8] {
+        let (ours, other) = (try SignedNote(parsing: ours), try SignedNote(parsing: other))
+        let (large, small) = (try Checkpoint(parsing: ours.text), try Checkpoint(parsing: other.text))
+        var branch: ForkProof.Branch?
+        if small.size < large.size {
+            branch = ForkProof.Branch(
+                root: try await store.root(of: origin, at: small.size),
+                proof: try await store.consistencyProof(of: origin, from: small.size, to: large.size))
+        }
+        guard let key = identity.charter.charter.member(origin: origin)?.log else {
+            throw NodeError("\(origin) is no member's log any more")
+        }
+        return try ForkProof(of: other, ours, branch: branch, key: key).bytes
     }
 
     /// What is stored contradicts itself: this log stands still here until somebody has looked.

@@ -332,6 +332,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
 
     private static func snapshots(_ store: Store) async throws -> [LogSnapshot] {
         let contradicted = try await store.contradictedOrigins()
+        let forks = try await store.forks()
         var snapshots: [LogSnapshot] = []
         for record in try await store.logs() {
             let head = try await store.checkpoints(of: record.origin).head
@@ -339,7 +340,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
                 LogSnapshot(
                     origin: record.origin, size: record.size, root: record.frontier.root,
                     head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
-                    isContradicted: contradicted.contains(record.origin)))
+                    isContradicted: contradicted.contains(record.origin),
+                    fork: forks.first { $0.origin == record.origin }?.bytes ?? []))
         }
         if var first = snapshots.first {
             let wanted = try await store.wantedDocuments(limit: 10_000)

@@ -152,6 +152,15 @@ actor ReplicationDriver {
                 .contradiction, "\(origin) signed two heads that cannot both be true", ["log": .string(origin)],
                 durable: true)
             enqueue(.recordContradiction(ours: ours, other: other), origin)
+        case .proveFork(let origin, let ours, let other): enqueue(.proveFork(ours: ours, other: other), origin)
+        case .persistFork(let origin, let proof):
+            audit?.append(
+                .fork, "\(origin) is forked: a proof is held",
+                [
+                    "log": .string(origin), "sha256": .string(HashValue.sha256(proof).hex),
+                ], durable: true)
+            logger.critical("a log is forked: it is cosigned no further", metadata: ["log": "\(origin)"])
+            enqueue(.persistFork(proof: proof), origin)
         case .ownLogIsLonger:
             ownLogIsLonger = true
             logger.critical(

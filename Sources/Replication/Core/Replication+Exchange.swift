@@ -20,7 +20,7 @@ extension Replication {
         setExchangeTimer(peer, now)
     }
 
-    /// SHA-256 over the charter and the digests of all heads, by origin: equal where there is nothing to tell each
+    /// SHA-256 over the charter, the digests of all heads and which logs are forked, by origin: equal where there is nothing to tell each
     /// other.
     mutating func digest() -> HashValue {
         var writer = FieldWriter(reserving: 40 + 32 * logs.count)
@@ -28,6 +28,7 @@ extension Replication {
         writer.write(membership.digest)
         for log in logs.indices {
             if let digest = headDigest(log) { writer.write(digest) }
+            if logs[log].fork != nil { writer.write(logs[log].origin) }
         }
         return HashValue.sha256(writer.bytes)
     }
@@ -60,9 +61,11 @@ extension Replication {
         let lines = logs.reduce(0) { $0 + ($1.head.map { 1 + $0.cosignatures.count } ?? 0) }
         guard lines > settings.headsLines else {
             peers[peer].headsSentAt = now
+            tellForks(to: peer)
             return sendHeads(logs.indices, to: peer)
         }
         peers[peer].summarySentAt = now
+        tellForks(to: peer)
         var heads: [HeadSummary] = []
         for log in logs.indices {
             if let digest = headDigest(log) { heads.append(HeadSummary(origin: logs[log].origin, digest: digest)) }

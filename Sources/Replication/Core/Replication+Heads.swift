@@ -90,6 +90,7 @@ extension Replication {
             return Rejection(reason, origin: logs[log].origin, detail)
         }
         #endif
+        proveFork(log, by: head)
         if !logs[log].isContradicted {
             logs[log].isContradicted = true
             emit(.recordContradiction(origin: logs[log].origin, ours: logs[log].head?.note, other: head.note))

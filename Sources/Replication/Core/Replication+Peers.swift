@@ -99,6 +99,7 @@ extension Replication {
         case .charter(let version, let bytes): try charterReceived(version, bytes, from: peer)
         case .refused(let refusal): refused(refusal, by: peer, now)
         case .wantFresh(let origin): freshnessAsked(origin, by: peer, now)
+        case .forkProof(let bytes): try forkReceived(bytes, from: peer)
         case .neighbours(let members):
             peers[peer].neighbours = membership.members.map(\.id).filter { members.containsExactly($0) }
         }

@@ -96,6 +96,7 @@ public struct Replication: Sendable {
         case .documentsMissing(let needs): documentsMissing(needs, now)
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
+        case .forkProven(let origin, let proof): forkProven(origin, proof)
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
         case .membershipChanged(let membership, let logs): membershipChanged(membership, holding: logs, now)
         case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
@@ -239,6 +240,13 @@ extension Replication {
         logs[log].acceptedSize = snapshot.acceptedSize
         logs[log].isTrustworthy = snapshot.isTrustworthy
         logs[log].isContradicted = snapshot.isContradicted
+        if !snapshot.fork.isEmpty {
+            guard let fork = try? ForkProof(parsing: snapshot.fork) else {
+                preconditionFailure("a stored fork proof is none")
+            }
+            logs[log].fork = fork
+            logs[log].isContradicted = true
+        }
         if !snapshot.head.isEmpty {
             logs[log].advance(to: ownNote(snapshot.head, log), limit: settings.recentHeadsPerLog)
         }

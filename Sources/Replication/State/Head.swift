@@ -32,6 +32,14 @@ struct Head: Hashable, Sendable {
         cosignatures.removeAll { !isKept($0) }
     }
 
+    /// The note with the log's signature alone.
+    var bareNote: [UInt8] {
+        guard let note = try? SignedNote(text: checkpoint.text, signatures: [logSignature]) else {
+            preconditionFailure("a verified head makes a note")
+        }
+        return note.bytes
+    }
+
     /// The note as it is sent: the log's signature, then the newest cosignatures, as many as a note may have.
     var note: [UInt8] {
         let newest = cosignatures.sorted { $0.time == $1.time ? $0.member.precedes($1.member) : $0.time > $1.time }

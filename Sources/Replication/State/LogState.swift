@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 /// Which head it is: a log can have signed two of one size.
@@ -98,7 +99,12 @@ struct LogState: Sendable {
     /// The size of the largest head under which anything is stored: nothing below is cosigned.
     var acceptedSize: UInt64 = 0
     var isTrustworthy = true
+    /// Whether it is known that the log signed what cannot be: it is cosigned no further.
     var isContradicted = false
+    /// The proof of that, which goes to everyone.
+    var fork: ForkProof?
+    /// How often another proof took its place since the start: who forks again and again is not to keep everybody busy.
+    var forkReplacements = 0
     /// The charter version that a state leaf names and that is not held.
     var waitingForCharter: UInt64?
 

@@ -64,6 +64,8 @@ struct PeerLog: Sendable {
     var known: UInt64 = 0
     /// The size of the largest head that we sent it.
     var told: UInt64 = 0
+    /// Whether it was told of the log's fork.
+    var toldFork = false
     var failures = 0
     /// Not to be asked for this log before.
     var notBefore: Instant?

@@ -1,7 +1,7 @@
 internal import TransparencyLog
 
 extension Message {
-    /// The type bytes. 15 (incarnations) and 16 (fork proofs) are reserved for formats 12 and 11.
+    /// The type bytes. 15 (incarnations) is reserved for formats 12.
     enum Kind: UInt8, CaseIterable {
         case hello = 1
         case head = 2
@@ -17,6 +17,7 @@ extension Message {
         case refused = 12
         case wantFresh = 13
         case neighbours = 14
+        case forkProof = 16
         case summary = 17
     }
 
@@ -64,6 +65,7 @@ extension Message {
             writer.write(refusal.request.number)
             writer.write(refusal.reason.rawValue)
             writer.write(refusal.text)
+        case .forkProof(let bytes): writer.write(bytes)
         case .neighbours(let members):
             writer.write(UInt32(members.count))
             for member in members { writer.write(member) }
@@ -92,6 +94,7 @@ extension Message {
         case .refused: .refused
         case .wantFresh: .wantFresh
         case .neighbours: .neighbours
+        case .forkProof: .forkProof
         case .summary: .summary
         }
     }
@@ -123,6 +126,7 @@ extension Message {
                     reason: Refusal.Reason(rawValue: try reader.uint8()) ?? .other,
                     text: try reader.text(limit: WireLimits.refusalBytes)))
         case .wantFresh: self = .wantFresh(origin: try reader.origin())
+        case .forkProof: self = .forkProof(try reader.byteString(limit: WireLimits.forkProofBytes))
         case .neighbours: self = .neighbours(try reader.members())
         case .summary: self = .summary(try reader.summary())
         }

@@ -35,6 +35,8 @@ public enum Message: Hashable, Sendable {
     case wantFresh(origin: String)
     /// The members that the sender is connected to: what they say need not be passed on to it.
     case neighbours([String])
+    /// That a log signed two heads of which at most one can be true.
+    case forkProof([UInt8])
     /// The summaries differ, and there are many heads: the summary of each, so that only those that differ are sent.
     case summary([HeadSummary])
 }

@@ -28,6 +28,8 @@ public enum WireLimits {
     public static let incarnationBytes = 16
     /// Most members that a node says it is connected to.
     public static let neighbours = 1024
+    /// A fork proof.
+    public static let forkProofBytes = 16 * 1024
     /// A charter.
     public static let charterBytes = 512 * 1024
     /// The text of a refusal.

@@ -44,6 +44,7 @@ struct CampaignSummary: Sendable {
     private(set) var crashes = 0
     private(set) var partitions = 0
     private(set) var contradictions = 0
+    private(set) var forks = 0
     private(set) var misbehaving = 0
     private(set) var virtualSeconds: Int64 = 0
     /// The longest way from healing to agreement; milliseconds.
@@ -62,6 +63,7 @@ struct CampaignSummary: Sendable {
         crashes += report.statistics.crashes
         partitions += report.statistics.partitions
         contradictions += report.statistics.contradictions
+        forks += report.statistics.forks
         misbehaving += report.misbehaviours.isEmpty ? 0 : 1
         virtualSeconds += report.statistics.milliseconds / 1_000
         slowest = max(slowest, report.convergedAfter ?? 0)
@@ -75,7 +77,7 @@ struct CampaignSummary: Sendable {
             \(seeds) seeds in \(Int(seconds)) s (\(Int(rate)).\(Int(rate * 10) % 10) a second), \(failures.count) with a violation
               nodes: \(spread); \(misbehaving) with members that misbehave
               \(virtualSeconds) virtual seconds, \(entries) entries, \(messages) messages
-              \(crashes) crashes, \(partitions) partitions, \(contradictions) contradictions found
+              \(crashes) crashes, \(partitions) partitions, \(contradictions) contradictions found, \(forks) fork proofs kept
               the slowest agreed \(slowest) ms after healing
             """
     }

@@ -59,6 +59,7 @@ extension CampaignSummary {
             "virtualSeconds": .integer(virtualSeconds), "entries": .integer(Int64(entries)),
             "messages": .integer(Int64(messages)), "crashes": .integer(Int64(crashes)),
             "partitions": .integer(Int64(partitions)), "contradictions": .integer(Int64(contradictions)),
+            "forks": .integer(Int64(forks)),
             "slowestAgreement": .integer(slowest),
         ]
         return String(decoding: object.encoded(), as: UTF8.self)

@@ -9,7 +9,8 @@ extension SimulationReport {
         lines.append("  \(faults)")
         lines.append("  \(counts.steps) steps, \(counts.milliseconds) ms, \(counts.messages) messages")
         lines.append(
-            "  \(counts.entries) entries, \(counts.cosignatures) cosignatures, \(counts.contradictions) contradictions")
+            "  \(counts.entries) entries, \(counts.cosignatures) cosignatures, \(counts.contradictions) contradictions, "
+                + "\(counts.forks) fork proofs")
         lines.append(
             "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.partitions) partitions, "
                 + "\(counts.probes) quiet publications")

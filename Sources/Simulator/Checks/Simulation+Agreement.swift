@@ -43,17 +43,22 @@ extension Simulation {
         return nil
     }
 
-    /// Of two connected nodes that hold two tellings of one log, the one that holds more must have noticed: the other
-    /// one's head is not of its tree. (That the other one learns it too takes fork proofs, which are not built yet.)
+    /// Of two connected nodes that hold two tellings of one log, the one that holds more can prove it: the other one's head
+    /// is not of its tree. Then everyone has a proof.
     private func missingEvidence(of origin: Int, _ honest: [Int]) -> String? {
-        for node in honest where !nodes[node].logs[origin].isContradicted {
+        if let knowing = honest.first(where: { !nodes[$0].logs[origin].fork.isEmpty }),
+            let other = honest.first(where: { nodes[$0].logs[origin].fork.isEmpty })
+        {
+            return "node \(other) has not learnt of the fork of log \(origin), which node \(knowing) can prove"
+        }
+        for node in honest where nodes[node].logs[origin].fork.isEmpty {
             let log = nodes[node].logs[origin]
             for other in honest where other != node && topology.connects(node, other, of: nodes.count) {
                 guard let head = Self.checkpoint(of: nodes[other].logs[origin].head), head.size <= log.size,
                     !log.has(head.size, head.root)
                 else { continue }
                 return
-                    "node \(node) has no evidence against log \(origin), of which node \(other) holds another telling"
+                    "node \(node) has no proof against log \(origin), of which node \(other) holds another telling"
             }
         }
         return nil

@@ -111,6 +111,16 @@ extension Simulation {
         if nodes[origin].isHonest { violate("node \(node) calls honest log \(origin) contradicted") }
     }
 
+    func checkFork(_ proof: [UInt8], of origin: Int, on node: Int) {
+        guard nodes[node].isHonest else { return }
+        statistics.forks += 1
+        ledger.convicted(origin, by: node)
+        if nodes[origin].isHonest { violate("node \(node) holds a fork proof against honest log \(origin)") }
+        if (try? ForkProof(parsing: proof).verify(by: nodes[origin].member.log.verifierKey)) == nil {
+            violate("node \(node) holds a fork proof against log \(origin) that proves nothing")
+        }
+    }
+
     func checkDocument(_ digest: HashValue, on node: Int) {
         guard nodes[node].isHonest, let bytes = nodes[node].documents[digest] else { return }
         if HashValue.sha256(bytes) != digest { violate("node \(node) holds a wrong document") }

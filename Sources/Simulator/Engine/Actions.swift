@@ -35,6 +35,7 @@ enum DiskOperation {
     /// The lines wait at the node, where later ones join them.
     case persistSignatures(origin: Int, checkpoint: [UInt8])
     case contradiction(origin: Int)
+    case fork(origin: Int, [UInt8])
     case publish([[UInt8]])
     case document(HashValue, [UInt8])
 }

@@ -61,7 +61,7 @@ extension Simulation {
         checkRestart(node)
         var snapshots = nodes[node].snapshots()
         if options.shellBug == .forgetsEvidence {
-            for index in snapshots.indices { snapshots[index].isContradicted = false }
+            for index in snapshots.indices { (snapshots[index].isContradicted, snapshots[index].fork) = (false, []) }
         }
         nodes[node].replication = Replication(
             settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: alliance.membership,

@@ -28,6 +28,10 @@ extension Simulation {
         case .contradiction(let origin):
             nodes[node].logs[origin].isContradicted = true
             checkEvidence(of: origin, on: node)
+        case .fork(let origin, let proof):
+            nodes[node].logs[origin].fork = proof
+            nodes[node].logs[origin].isContradicted = true
+            checkFork(proof, of: origin, on: node)
         case .publish(let statements): finishPublishing(statements, on: node)
         case .document(let digest, let bytes):
             nodes[node].documents[digest] = bytes

@@ -1,3 +1,4 @@
+import Alliance
 import Replication
 import TransparencyLog
 
@@ -34,6 +35,8 @@ extension Simulation {
             checkGenuine(lines, on: node)
             plan(lines, of: originIndex(origin), checkpoint, on: node)
         case .recordContradiction(let origin, _, _): plan(.contradiction(origin: originIndex(origin)), on: node)
+        case .proveFork(let origin, let ours, let other): proveFork(originIndex(origin), ours, other, on: node)
+        case .persistFork(let origin, let proof): plan(.fork(origin: originIndex(origin), proof), on: node)
         case .setTimer(let timer, let moment): setTimer(timer, moment, on: node)
         case .cancelTimer(let timer): nodes[node].timers.removeAll { $0.id == timer }
         case .reject(let peer, let rejection): checkRejection(rejection, of: peer, by: node)
@@ -49,6 +52,22 @@ extension Simulation {
             feed(node, .documentsMissing(Array(missing.prefix(limit))))
         case .cancelFetch, .serveDocument, .serveCharter, .considerCharter: break
         }
+    }
+
+    /// Makes the proof of what a node's own tree says.
+    private func proveFork(_ origin: Int, _ ours: [UInt8], _ other: [UInt8], on node: Int) {
+        let log = nodes[node].logs[origin]
+        guard let large = try? SignedNote(parsing: ours), let small = try? SignedNote(parsing: other),
+            let from = Self.checkpoint(of: other)?.size, let to = Self.checkpoint(of: ours)?.size
+        else { preconditionFailure("Replication hands over verified notes") }
+        let branch = (try? MerkleTree.consistencyProof(from: from, to: to, reader: log)).map {
+            ForkProof.Branch(root: log.roots[Int(from)], proof: $0)
+        }
+        let key = nodes[origin].member.log.verifierKey
+        guard let proof = try? ForkProof(of: small, large, branch: from < to ? branch : nil, key: key) else {
+            return violate("node \(node) has two heads of log \(origin) that prove no fork")
+        }
+        feed(node, .forkProven(origin: origins[origin], proof: proof.bytes))
     }
 
     func originIndex(_ origin: String) -> Int {

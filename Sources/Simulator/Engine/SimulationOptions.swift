@@ -90,6 +90,7 @@ struct Statistics {
     var bytes = 0
     var cosignatures = 0
     var contradictions = 0
+    var forks = 0
     var probes = 0
     var rejections: [(String, Int)] = []
 

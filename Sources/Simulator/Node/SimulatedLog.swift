@@ -31,6 +31,8 @@ struct SimulatedLog {
     /// The first note with a quorum that this node stored.
     var firstQuorum: [UInt8]?
     var isContradicted = false
+    /// The proof that the log is forked.
+    var fork: [UInt8] = []
 
     var size: UInt64 { frontier.size }
     var root: HashValue { frontier.root }

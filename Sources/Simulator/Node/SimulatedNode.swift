@@ -71,6 +71,7 @@ struct SimulatedNode {
             LogSnapshot(
                 origin: log.state.member.log.name, size: log.size, root: log.root, head: log.head,
                 acceptedSize: log.acceptedSize, isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted,
+                fork: log.fork,
                 missingDocuments: missing(log.documents))
         }
     }

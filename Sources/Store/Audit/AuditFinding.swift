@@ -31,6 +31,8 @@ public struct AuditFinding: Hashable, Sendable {
         case firstQuorumInvalid = "first-quorum-invalid"
         /// Two heads that are kept as evidence do not contradict each other, or are not signed.
         case contradictionInvalid = "contradiction-invalid"
+        /// A fork proof that is kept proves nothing.
+        case forkInvalid = "fork-invalid"
         /// A derived row is not there.
         case derivedMissing = "derived-missing"
         /// A derived row says something else than the entries give.
@@ -124,6 +126,7 @@ extension AuditFinding.Code {
         case .cosignatureInvalid: "a kept cosignature does not verify"
         case .firstQuorumInvalid: "a kept first quorum does not verify"
         case .contradictionInvalid: "the kept evidence against the log does not prove a contradiction"
+        case .forkInvalid: "the kept fork proof does not hold"
         case .derivedMissing: "a row that the entries give is missing"
         case .derivedDifferent: "a row is not what the entries give"
         case .derivedUnexpected: "a row that the entries do not give"
@@ -152,7 +155,7 @@ extension AuditFinding.Code {
             "--repair fetches the entries that do not fit; where none is found, report this to the member"
         case .headInvalid, .checkpointInvalid, .cosignatureInvalid, .firstQuorumInvalid, .logUnexpected:
             "--repair puts another copy in its place, or lets it go where peers will bring it again"
-        case .contradictionInvalid: "the log stays frozen until somebody has looked at it"
+        case .contradictionInvalid, .forkInvalid: "the log stays frozen until somebody has looked at it"
         case .documentWanted: "nothing: the node fetches it"
         case .documentUnnamed: "nothing: a plan that was not submitted leaves one"
         case .fileTemporary: "nothing: the next start removes it, and so does --repair"

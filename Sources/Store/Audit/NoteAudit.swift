@@ -29,6 +29,7 @@ struct NoteAudit {
         try checkCheckpoints()
         try checkFirstQuorums()
         try checkContradiction()
+        try checkFork()
     }
 
     private mutating func add(
@@ -215,6 +216,19 @@ struct NoteAudit {
             ours == nil || first != nil, first != second
         else {
             return add(.contradictionInvalid, "contradiction", String(log.id), found: AuditText.hex(other))
+        }
+    }
+}
+
+extension NoteAudit {
+    private mutating func checkFork() throws {
+        guard
+            let row = try GRDB.Row.fetchOne(db, sql: "SELECT proof FROM main.fork WHERE log = ?", arguments: [log.id])
+        else { return }
+        signatureCount += 2
+        let bytes = [UInt8](row.blob(0))
+        guard let proof = try? ForkProof(parsing: bytes), (try? proof.verify(by: log.member.log)) != nil else {
+            return add(.forkInvalid, "fork", String(log.id), found: AuditText.hex(row.blob(0)))
         }
     }
 }
