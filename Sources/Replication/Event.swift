@@ -47,6 +47,8 @@ public enum Event: Hashable, Sendable {
     case documentsMissing([DocumentNeed])
     /// A bulk answer to a peer, asked for by a `serve…` effect, has been sent or has failed.
     case served(PeerID)
+    /// The wall clock is ahead of the moments that are handed over by so many milliseconds, and was not before.
+    case clockSet(ahead: Int64)
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
     /// A charter is in force, from a peer or from an operator.

@@ -23,6 +23,7 @@ extension Event {
         case .documentFailed(let digest, let failure, _): "no document \(digest.hex.prefix(8)) \(failure)"
         case .documentsMissing(let needs): "missing \(needs.count)"
         case .served(let id): "served \(id)"
+        case .clockSet(let ahead): "clock \(ahead)"
         case .freshnessWanted(let origin): "freshness \(origin)"
         case .membershipChanged(let membership): "membership \(membership.version)"
         case .charterConsidered(let id, let version, let outcome): "charter \(id) \(version) \(outcome)"
