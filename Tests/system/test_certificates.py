@@ -449,8 +449,8 @@ def test_all_certificates_ended_and_are_renewed(workspace, cheap_keys):
         for node in alliance:
             eventually(lambda: node.status()["certificate"]["warning"] == "ended", f"{node.name}'s ends", 10)
         for node in alliance:
-            eventually(
-                lambda: not any(peer["state"] == "connected" for peer in node.status()["peers"]), f"{node.name} is alone")
+            others = [other.name for other in alliance.others(node.name)]
+            eventually(lambda: not any(session(alliance, node.name, one) for one in others), f"{node.name} is alone")
         ended = attempts(counters, stretch)
         assert all(2 <= count <= 2 * away for count in ended.values()), (ended, away)
         assert alliance["pk"].cli("status", check=False).returncode == 2

@@ -1,5 +1,6 @@
-"""Every kind of change of a charter at running nodes, by the commands of Docs/charter.md: roles, root keys, titles, addresses,
-registers, quorum and threshold; what is refused, and why; and proofs of each version, verified by whoever pinned any other."""
+"""Every kind of change of a charter at running nodes, by the commands of Docs/charter.md: roles, root keys, titles,
+addresses, registers, quorum and threshold; what is refused, and why; and proofs of each version, verified by whoever
+pinned any other."""
 
 import base64
 import itertools
@@ -30,17 +31,16 @@ def nodes(workspace, cheap_keys):
     made.roots = {node.name: "root-1" for node in made}
     before = processes(made)
     yield made
-    assert processes(made) == before
+    after = processes(made)
     made.stop()
+    assert after == before
 
 
 @pytest.fixture(autouse=True)
 def one_proof_of_each_version(request):
     """Before each test that has the nodes something is published and proven, if nothing was under this version."""
-    if "nodes" not in request.fixturenames:
-        return
-    nodes = request.getfixturevalue("nodes")
-    one_more_proof(nodes)
+    if "nodes" in request.fixturenames:
+        one_more_proof(request.getfixturevalue("nodes"))
 
 
 def one_more_proof(nodes):
@@ -54,7 +54,7 @@ def one_more_proof(nodes):
 
 def adopt(nodes, path, at="us"):
     """Hands a charter to one node and waits until all are under it."""
-    number = json.loads(entente("charter", "show", path, "--json").stdout)["version"]
+    number = shown(path)["version"]
     nodes[at].cli("charter", "adopt", path)
     all_under(nodes, number)
     nodes.files[number] = path
@@ -306,7 +306,8 @@ BAD = {
     "one key signed twice": ({}, ["us", "us"], "did:web:us.alliance.example#root-1 signed twice"),
     "one signature for another": ({}, ["us", "pk"], "does not verify"),
     "a version skipped": (lambda last: {"version": last["version"] + 2}, ["us", "pk"], "only version"),
-    "an earlier version, of another branch": ({"version": 2, "previous": CHANGED_KEY}, ["us", "pk"], "is not known here"),
+    "an earlier version, of another branch": (
+        {"version": 2, "previous": CHANGED_KEY}, ["us", "pk"], "is not known here"),
     "another first version": ({"version": 1, "previous": None}, ["us", "pk"], "another version 1"),
     "another version before it": ({"previous": CHANGED_KEY}, ["us", "pk"], "is not known here"),
     "a member left out": (lambda last: {"members": last["members"][:3]}, ["us", "pk"], "imf is left out"),
@@ -341,7 +342,7 @@ def root_key(charter, whose, name=None, x=None):
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_follow_is_refused_and_changes_nothing(nodes, tmp_path, case):
     us = nodes["us"]
-    if version(us) == 1:
+    if not any("imf" in cut["origin"] for file in nodes.files.values() for cut in payload(file)["cuts"]):
         change(nodes, "--role", "imf=regulator", by=("pk", "sv", "us"))
         change(nodes, "--role", "imf=observer", "--threshold", "2", by=("sv", "us", "imf"))
     content, signers, reason = BAD[case]
@@ -365,7 +366,7 @@ def test_what_cannot_follow_is_refused_and_changes_nothing(nodes, tmp_path, case
 
 
 def test_one_that_has_expired_is_taken_only_if_it_is_said(nodes, tmp_path):
-    """A charter that has expired governs all the same, and is renewed like any other; meanwhile nobody can tell about now."""
+    """It governs all the same, and is renewed like any other; meanwhile nobody can tell about now."""
     us = nodes["us"]
     last, own = payload(newest(nodes)), bytes.fromhex(shown(newest(nodes))["digest"])
     dates = {"issued": instant(time.time() - 7 * 86_400), "expires": instant(time.time() - 86_400)}
@@ -397,9 +398,10 @@ def verify(nodes, proof, *arguments, files=None):
 
 
 def contradict(nodes, folder, publishing=False):
-    """Two versions that follow one, sv's signature under both, each handed to another node; all nodes stay where they are.
+    """Two versions that follow one, sv's signature under both, each handed to another node; all stay where they are.
 
-    With `publishing`, pk says something under the first before anybody knows of the other."""
+    With `publishing`, pk says something under the first before anybody knows of the other.
+    """
     number, previous = version(nodes["us"]), newest(nodes)
     name = nodes["us"].status()["alliance"]["name"]
     one = propose(nodes["us"], folder / "one.charter", "--name", f"{name} one")
@@ -451,7 +453,7 @@ def test_of_two_charters_of_one_version_nobody_follows_either(nodes, tmp_path):
 
 
 def test_a_log_that_named_one_of_two_waits_until_they_are_decided(nodes, tmp_path):
-    """The version that settles it states from where on that log is another's; what it said under the one not chosen stands."""
+    """The version that settles it states a cut; what the log said under the one that is passed over stands."""
     pk = nodes["pk"]
     size, root = pk.log_of("pk")["entries"], base64url(base64.b64decode(pk.log_of("pk")["root"]))
     _, other = contradict(nodes, tmp_path, publishing=True)

@@ -1,5 +1,6 @@
-"""A node whose clock is wrong, by an hour or by ten years, either way. Nothing is ordered by a clock: all nodes hold and show the
-same, whoever looks at the status is told, and once the clock is right everything is cosigned and proven, without a restart."""
+"""A node whose clock is wrong, by an hour or by ten years, either way. Nothing is ordered by a clock: all nodes hold and
+show the same, whoever looks at the status is told, and once the clock is right everything is cosigned and proven, without
+a restart."""
 
 import pathlib
 import struct
@@ -101,7 +102,7 @@ def test_a_wrong_clock_changes_no_state_and_no_order(nodes, library, wrong, tmp_
     assert "from most peers'; is it right?" in concerns(sv)["clock"]
     assert sv.cli("status", check=False).returncode == 2
 
-    # It starts with the wrong clock. Ten years are more than certificates last: nobody is believed, and it goes on alone.
+    # It starts with the wrong clock. Ten years are more than certificates last: it believes nobody and goes on alone.
     sv.end()
     clock.start(*OFTEN)
     if abs(wrong) == HOUR:

@@ -1,5 +1,5 @@
-"""One key is stolen, and nothing else: what the thief can do, what not, and what ends it. The threat model has a line of each; the
-recovery follows Docs/operations.md and Docs/charter.md. A TLS key's is in test_staff.py."""
+"""One key is stolen, and nothing else: what the thief can do, what not, and what ends it. The threat model has a line of
+each; the recovery follows Docs/operations.md and Docs/charter.md."""
 
 import copy
 import json
@@ -53,11 +53,11 @@ def shown(nodes, key, member, register="vasp-licences"):
 
 
 def test_an_officers_key(nodes, tmp_path):
-    """Who has it and reaches the node speaks for the member where one officer is enough, until the roster says otherwise."""
+    """Who has it and reaches the node speaks for the member where one officer is enough, until a roster ends that."""
     sv, pk = nodes["sv"], nodes["pk"]
     thief = Officer(sv.keys / "ayesha.key", member_id("sv"), "ayesha", nodes.digest)
     lie = thief.attestation("vasp-licences", "LIE", "authorised", legalName="Thief Ltd", competentAuthority="None")
-    # No peer takes a statement: it counts where it stands in the member's log, and that is written at the member's node.
+    # No peer takes a statement: it counts in the member's log, which is written at the member's node.
     last = sv.submit([lie])["last"]
     pk.receipts("sv", last, ["pk", "us"])
     assert [row["status"] for row in shown(nodes, "LIE", "sv")] == ["authorised"] * 3
@@ -68,7 +68,8 @@ def test_an_officers_key(nodes, tmp_path):
     assert why(pk, [thief.attestation("vasp-licences", "LIE-2", "authorised")]) == {"other-member"}
     root = ("--sign-with", "root-1", "--keys", sv.keys)
     staff(sv, "two-officers", "vasp-licences", *root)
-    more = [thief.attestation("vasp-licences", f"LIE-{n}", "authorised", legalName="T", competentAuthority="N") for n in (3, 4)]
+    fields = {"legalName": "Thief Ltd", "competentAuthority": "None"}
+    more = [thief.attestation("vasp-licences", key, "authorised", **fields) for key in ("LIE-3", "LIE-4")]
     assert why(sv, more) == {"second-officer-missing"}
     staff(sv, "two-officers", "vasp-licences", "--off", *root)
 
@@ -79,7 +80,8 @@ def test_an_officers_key(nodes, tmp_path):
     staff(sv, "add", tmp_path / "new" / "ayesha.pub", *root)
     assert why(sv, more) == {"bad-signature"}
     assert "LIE" in sv.cli("entries").stdout
-    sv.cli("retract", "vasp-licences", "LIE", "--note", "stolen key", "--sign-with", "ayesha", "--keys", tmp_path / "new")
+    new = ("--sign-with", "ayesha", "--keys", tmp_path / "new")
+    sv.cli("retract", "vasp-licences", "LIE", "--note", "stolen key", *new)
     nodes.converged()
     assert [row["answer"] for row in shown(nodes, "LIE", "sv")] == ["retracted"] * 3
     assert [row["status"] for row in shown(nodes, "BEFORE", "sv")] == ["authorised"] * 3
@@ -90,10 +92,10 @@ def test_an_officers_key(nodes, tmp_path):
 
 
 def test_a_tls_key(nodes, tmp_path):
-    """Who has it connects as that member and reads what members read; it signs no head, no cosignature and no statement."""
+    """Who has it connects as that member and reads what members read; it signs no head and no statement."""
     us, pk = nodes["us"], nodes["pk"]
-    certificate, authority = (
-        x509.load_pem_x509_certificate((us.folder / "tls" / name).read_bytes()) for name in ("node.pem", "authority.pem"))
+    files = [us.folder / "tls" / name for name in ("node.pem", "authority.pem")]
+    certificate, authority = (x509.load_pem_x509_certificate(file.read_bytes()) for file in files)
     thief = copy.copy(nodes.accomplice)
     thief.id, thief.origin = member_id("us"), origin("us")
     thief.identity = Identity(tmp_path / "stolen", certificate, load_key(us.keys / "node1.key"), authority)
@@ -105,7 +107,7 @@ def test_a_tls_key(nodes, tmp_path):
     forged = story(nodes, pk, "us", Ed25519PrivateKey.generate())
     nobody(forged, nodes, "us", "TLS-LIE")
     before = pk.rejections().get("badSignature", 0)
-    # While the true node is connected the thief gets no session beside it; here it is away.
+    # There is one session a member; here the true node is away.
     us.end()
     eventually(lambda: pk.peer("us")["state"] != "connected", "us has gone")
     with thief.session(pk) as session:
@@ -210,7 +212,7 @@ def story(nodes, node, member, key):
 
 
 def nobody(log, nodes, member, key):
-    """Adds a statement that no officer signed, and the state leaf that is true then: the one before, at another place."""
+    """Adds a statement that no officer signed, and the leaf that is true then: the one before, at another place."""
     leaf = log.entries[-1].decode().split("\n")
     liar = Speaker(Ed25519PrivateKey.generate(), member_id(member), "omar", nodes.digest)
     lie = liar.attestation("vasp-licences", key, "authorised", legalName="Thief Ltd", competentAuthority="None")
@@ -234,8 +236,7 @@ def test_a_log_key(nodes):
             eventually(lambda: node.log_of("sv")["entries"] == longer.size, f"{node.name} holds the longer log")
             assert node.row("vasp-licences", "LOG-LIE", "sv") is None
         # Its owner notices, and signs nothing that could contradict it.
-        eventually(
-            lambda: "restored" in {one["code"] for one in sv.status()["concerns"]}, "the owner is told of the longer log")
+        eventually(lambda: "restored" in {one["code"] for one in sv.status()["concerns"]}, "the owner is told")
         with pytest.raises(Refused) as error:
             sv.publish("SV-STOPPED")
         assert "a peer holds more of this member's log" in error.value.error["reason"]
