@@ -18,10 +18,8 @@ from test_charters import all_under, processes, propose, refused, version
 from tunnel import Forwarder
 
 
-@pytest.fixture(scope="module")
-def nodes(workspace, cheap_keys):
-    """Four nodes whose charter goes from version to version; nothing of it is started again."""
-    made = Alliance(workspace / "changes", cheap_keys, ("pk", "sv", "us", "imf"))
+def alliance_in(folder, keys):
+    made = Alliance(folder, keys, ("pk", "sv", "us", "imf"))
     made.start()
     made.connected()
     # Files of charters, and proofs by the version under which they were made.
@@ -29,6 +27,13 @@ def nodes(workspace, cheap_keys):
     made.proofs = {}
     # The root key with which each signs.
     made.roots = {node.name: "root-1" for node in made}
+    return made
+
+
+@pytest.fixture(scope="module")
+def nodes(workspace, cheap_keys):
+    """Four nodes whose charter goes from version to version; nothing of it is started again."""
+    made = alliance_in(workspace / "changes", cheap_keys)
     before = processes(made)
     yield made
     after = processes(made)
@@ -467,6 +472,21 @@ def test_a_log_that_named_one_of_two_waits_until_they_are_decided(nodes, tmp_pat
         assert node.row("vasp-licences", "PK-UNDER-ONE", "pk")["status"] == "authorised"
         assert node.log_of("pk")["problem"] is None
     nodes.converged()
+
+
+def test_whoever_signs_both_later_undoes_the_decision_at_all_nodes_alike(workspace, cheap_keys, tmp_path):
+    """What is in force depends on all signatures that are known, whenever they came."""
+    nodes = alliance_in(workspace / "undone", cheap_keys)
+    try:
+        one, other = contradict(nodes, tmp_path)
+        settle(nodes, one)
+        sign(nodes, other, "pk", previous=nodes.files[1])
+        nodes["us"].cli("charter", "adopt", other)
+        all_under(nodes, 1)
+        for node in nodes:
+            assert concerns(node)["charter-contested"] == "critical"
+    finally:
+        nodes.stop()
 
 
 # Verifying

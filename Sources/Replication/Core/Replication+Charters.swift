@@ -23,10 +23,10 @@ extension Replication {
     }
 
     /// Takes note that a peer holds a charter that may not be held here, or not with all its signatures: who signed what
-    /// decides between charters that contradict each other, so those beyond the one in force are asked for again.
+    /// decides between charters that contradict each other.
     mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int) {
         guard version > 0 else { return }
-        if let digest, version <= membership.version, membership.knows(version, digest) { return }
+        if let digest, membership.isSettled(version, digest) { return }
         if digest == nil && version <= membership.version { return }
         let offer = CharterOffer(version: version, digest: digest)
         if !peers[peer].charterOffers.contains(offer) {
@@ -107,10 +107,10 @@ extension Replication {
     /// Forgets what is held by now, and goes on to the version after this one where something is not.
     private mutating func moveOn(_ peer: Int, from version: UInt64?) {
         let newest = membership.newestKnown
-        let asked = max(version ?? 0, membership.version)
         peers[peer].charterOffers.removeAll { offer in
-            if let digest = offer.digest { return offer.version <= asked && membership.knows(offer.version, digest) }
-            return offer.version <= newest
+            guard let digest = offer.digest else { return offer.version <= newest }
+            let wasAsked = offer.version <= version ?? 0 && membership.knows(offer.version, digest)
+            return wasAsked || membership.isSettled(offer.version, digest)
         }
         let last = peers[peer].charterOffers.map(\.version).max()
         guard let last else {
