@@ -49,6 +49,8 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// The shell has made a fork proof.
     case forkProven(origin: String, proof: [UInt8])
+    /// The wall clock is ahead of the moments that are handed over by so many milliseconds, and was not before.
+    case clockSet(ahead: Int64)
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
     /// A charter is in force, from a peer or from an operator. With what is held of logs that the one before did not

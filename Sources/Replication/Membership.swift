@@ -84,6 +84,12 @@ public struct Membership: Hashable, Sendable {
     /// Whether this charter is held.
     func knows(_ version: UInt64, _ digest: HashValue) -> Bool { known[version]?.contains(digest) ?? false }
 
+    /// Whether this charter is held, and no further signature of it can change what is in force: not where it is beyond
+    /// that, or contradicts another.
+    func isSettled(_ version: UInt64, _ digest: HashValue) -> Bool {
+        version <= self.version && known[version] == [digest]
+    }
+
     /// The charters held that no other charter held follows: what a peer must have been told of to hold all of them.
     var newest: [(version: UInt64, digest: HashValue)] {
         guard newestKnown > version else { return [(version, digest)] }

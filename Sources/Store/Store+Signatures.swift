@@ -74,6 +74,10 @@ extension Store {
                 throw StoreError(.moved, "the checkpoint of \(origin) at \(size) is not kept here")
             }
             let signature = try sign()
+            // One of ours that is later was made when the clock was wrong.
+            try db.cachedStatement(
+                sql: "DELETE FROM cosignature WHERE log = ? AND size = ? AND member = ? AND time > ?"
+            ).execute(arguments: [log, Int64(size), signature.member, Int64(signature.time)])
             try Self.keep([signature], db, log, size)
             try Self.judge(db, log, size, quorum)
             return signature

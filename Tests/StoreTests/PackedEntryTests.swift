@@ -91,6 +91,7 @@ struct PackedEntryTests {
                     DROP TABLE recent_page;
                     DROP TABLE recent_place;
                     DROP TABLE recent_identity;
+                    DROP TABLE fork;
                     ALTER TABLE log DROP COLUMN settled;
                     DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1%';
                     """)

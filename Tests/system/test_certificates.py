@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from program import eventually
 from statements import Speaker, base64url, from_base64url, load_key
+from tunnel import Forwarder
 
 REQUEST = f"GET /logs/{origin('pk')}/checkpoint HTTP/1.1\r\nHost: pk\r\nConnection: close\r\n\r\n".encode()
 DAY = 86_400
@@ -397,3 +398,71 @@ def test_certificate_show(nodes, workspace):
     assert again.returncode == 1 and "already" in again.stderr
     foreign = sv.cli("certificate", "renew", "--out", workspace / "x.pem", "--keys", nodes["us"].keys, check=False)
     assert foreign.returncode == 1 and "not one that this authority issued" in foreign.stderr
+
+# All certificates ended
+
+
+class Counter(Forwarder):
+    """A forwarder that counts who comes, whether there is anybody behind it or not."""
+
+    def __init__(self):
+        self.attempts = 0
+        super().__init__(0)
+
+    def _dial(self, near):
+        self.attempts += 1
+        return super()._dial(near)
+
+
+def attempts(counters, seconds):
+    """How often each was dialled in this stretch of time."""
+    before = {name: one.attempts for name, one in counters.items()}
+    time.sleep(seconds)
+    return {name: one.attempts - before[name] for name, one in counters.items()}
+
+
+def test_all_certificates_ended_and_are_renewed(workspace, cheap_keys):
+    """Nobody is restarted, and nobody is dialled more than twice as often as where a node is simply away."""
+    names, stretch = ("pk", "sv", "us"), 4
+    counters = {name: Counter() for name in names}
+    addresses = {name: f"https://{alliances.HOST}:{one.port}" for name, one in counters.items()}
+    alliance = alliances.Alliance(workspace / "ended", cheap_keys, names, addresses=addresses)
+    for node in alliance:
+        counters[node.name].target = node.port
+    try:
+        alliance.start()
+        alliance.connected()
+        alliance["us"].end()
+        away = attempts(counters, stretch)["us"]
+        assert away >= 4
+        alliance["us"].start()
+        alliance.connected()
+        pids = [node.process.pid for node in alliance]
+
+        # Certificates that end soon are taken up, and all sessions begin anew with them.
+        for node in alliance:
+            put(node, short_leaf(node, 5))
+            node.process.send_signal(signal.SIGHUP)
+            eventually(lambda: node.status()["certificate"]["warning"] == "endsSoon", f"{node.name} takes it up", 4)
+        for one in counters.values():
+            one.cut()
+        for node in alliance:
+            eventually(lambda: node.status()["certificate"]["warning"] == "ended", f"{node.name}'s ends", 10)
+        for node in alliance:
+            others = [other.name for other in alliance.others(node.name)]
+            eventually(lambda: not any(session(alliance, node.name, one) for one in others), f"{node.name} is alone")
+        ended = attempts(counters, stretch)
+        assert all(2 <= count <= 2 * away for count in ended.values()), (ended, away)
+        assert alliance["pk"].cli("status", check=False).returncode == 2
+        alone = alliance["pk"].publish("PK-ALONE")
+
+        for node in alliance:
+            node.cli("certificate", "renew", "--keys", node.keys)
+            node.process.send_signal(signal.SIGHUP)
+        alliance.connected(seconds=60)
+        alliance["us"].receipts("pk", alone["last"], ["sv", "us"])
+        assert [node.process.pid for node in alliance] == pids
+    finally:
+        alliance.stop()
+        for one in counters.values():
+            one.close()

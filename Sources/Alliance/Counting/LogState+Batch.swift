@@ -69,6 +69,8 @@ extension LogState {
     ///
     /// The caller refuses to publish where a verdict is not ``Verdict/counted``.
     public mutating func seal(_ statements: [CheckedEntry], reader: some LogReader) throws -> BatchOutcome {
+        // Of the own log: it names a version that was in force here, and is contested now.
+        if end?.reason == .otherCharter { return refuse(statements, .undecidedCharter) }
         guard end == nil else { return ignore(statements, nil) }
         guard isBegun else { return refuse(statements, .notBegun) }
         guard statements.count < Self.batchLimit else { return ignore(statements, .longBatch) }

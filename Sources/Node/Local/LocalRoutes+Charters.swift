@@ -35,7 +35,10 @@ extension LocalRoutes {
                 chain.all.map { one in
                     let state =
                         one.digest == chain.current.digest
-                        ? "in-force" : decided.contains(one.digest) ? "followed" : "undecided"
+                        ? "in-force"
+                        : decided.contains(one.digest)
+                            ? "followed"
+                            : one.charter.version > chain.current.charter.version ? "undecided" : "passed-over"
                     return [
                         "version": .integer(Int64(one.charter.version)), "digest": .string(one.digest.hex),
                         "fingerprint": .string(one.fingerprint), "issued": .string(one.charter.issued.text),

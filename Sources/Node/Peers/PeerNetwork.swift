@@ -19,8 +19,14 @@ actor PeerNetwork: PeerAccess {
     private var clients: [String: (address: PeerAddress, client: PeerClient)] = [:]
     /// Addresses from rosters.
     private var rosters: [String: [PeerAddress]] = [:]
-    /// By how many seconds the clocks of members are ahead of ours, as they said when their sessions began.
-    private(set) var clocks: [String: Int64] = [:]
+    private let clock = SteadyClock()
+    /// By how many milliseconds the clocks of members were ahead of ``clock`` when their sessions began.
+    private var clocksAhead: [String: Int64] = [:]
+    /// By how many seconds the clocks of members are ahead of ours.
+    var clocks: [String: Int64] {
+        let ours = clock.wallAhead
+        return clocksAhead.mapValues { ($0 - ours) / 1_000 }
+    }
     private(set) var problems: [String: String] = [:]
     /// When a session with each member last ended, in seconds since 1970.
     private(set) var lastSeen: [String: Int64] = [:]
@@ -47,7 +53,7 @@ actor PeerNetwork: PeerAccess {
 
     /// Takes note of the time that a peer named when a session began.
     func note(clock text: String?, of member: String) {
-        clocks[member] = text.flatMap { PeerClock.seconds($0) }.map { $0 - Clock.seconds }
+        clocksAhead[member] = text.flatMap { PeerClock.seconds($0) }.map { $0 * 1_000 - clock.milliseconds }
     }
 
     /// Reads every log's newest roster and says anew who may connect.
@@ -131,8 +137,9 @@ actor PeerNetwork: PeerAccess {
     /// Where a member is dialled, in the order to try.
     func addresses(of member: CharterMember) -> [PeerAddress] {
         if let configured = configured[member.id] { return configured }
-        let named = rosters[member.id] ?? member.addresses.compactMap { PeerAddress(url: $0) }
-        return named
+        // A member that has moved may be able to say so by a charter only.
+        let named = rosters[member.id] ?? []
+        return named + member.addresses.compactMap { PeerAddress(url: $0) }.filter { !named.contains($0) }
     }
 
     /// The client for a member, or nil where it has no address.
@@ -175,9 +182,9 @@ actor PeerNetwork: PeerAccess {
 
     /// First and longest wait between two tries to reach a member, in milliseconds.
     private static let backoff: (first: Int64, most: Int64) = (200, 30_000)
-    /// Seconds that a session has to last before the next try comes at once again: a peer that ends each session as
+    /// How long a session has to last before the next try comes at once again: a peer that ends each session as
     /// soon as it begins is not to be dialled five times a second.
-    private static let steady: Int64 = 10
+    private static let steady: Duration = .seconds(10)
 
     /// Keeps a session with one member, unless the member keeps one with us, until cancelled.
     func dial(_ id: String) async {
@@ -195,9 +202,9 @@ actor PeerNetwork: PeerAccess {
             if isConnected { failures = 0 }
             if !addresses.isEmpty, !isConnected {
                 let address = addresses[failures % addresses.count]
-                let begun = Clock.seconds
+                let begun = ContinuousClock.now
                 let wasUp = await session(with: member, at: address)
-                failures = wasUp && Clock.seconds - begun >= Self.steady ? 0 : failures + 1
+                failures = wasUp && ContinuousClock.now - begun >= Self.steady ? 0 : failures + 1
             }
             let doubled = Self.backoff.first << Int64(min(failures, 10))
             let wait = min(doubled, Self.backoff.most)

@@ -119,3 +119,16 @@ enum Clock {
     /// Seconds since 1970.
     static var seconds: Int64 { Int64(Date().timeIntervalSince1970) }
 }
+
+/// Moments that go on evenly whatever the wall clock is set to: its time at the beginning, and what has passed since.
+struct SteadyClock: Sendable {
+    private let beginning = (instant: ContinuousClock.now, milliseconds: Clock.milliseconds)
+
+    /// Milliseconds since 1970, if the clock was right at the beginning.
+    var milliseconds: Int64 {
+        let passed = (ContinuousClock.now - beginning.instant).components
+        return beginning.milliseconds + passed.seconds * 1_000 + passed.attoseconds / 1_000_000_000_000_000
+    }
+    /// Milliseconds by which the wall clock is ahead of it.
+    var wallAhead: Int64 { Clock.milliseconds - milliseconds }
+}

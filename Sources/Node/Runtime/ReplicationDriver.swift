@@ -31,6 +31,10 @@ actor ReplicationDriver {
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
     private(set) var ownLogIsLonger = false
+    /// What paces Replication.
+    private let clock = SteadyClock()
+    /// ``SteadyClock/wallAhead`` as Replication knows it.
+    private var clockAhead: Int64 = 0
     private var charters: CharterKeeper?
     /// Logs that need a worker.
     private let (origins, newOrigins) = AsyncStream.makeStream(of: String.self)
@@ -117,7 +121,14 @@ actor ReplicationDriver {
     /// Handles an event and begins what follows from it.
     func handle(_ event: Event) {
         guard !isStopped else { return }
-        let effects = replication.handle(event, now: Instant(milliseconds: Clock.milliseconds))
+        let now = Instant(milliseconds: clock.milliseconds)
+        let ahead = clock.wallAhead
+        if abs(ahead - clockAhead) > 1_000 {
+            logger.warning("the clock was set", metadata: ["seconds": "\((ahead - clockAhead) / 1_000)"])
+            clockAhead = ahead
+            for effect in replication.handle(.clockSet(ahead: ahead), now: now) { perform(effect) }
+        }
+        let effects = replication.handle(event, now: now)
         for effect in effects { perform(effect) }
         switch event {
         case .message, .timer, .rangeFetched: break
@@ -127,7 +138,7 @@ actor ReplicationDriver {
 
     /// The signatures that a message will have verified.
     func claims(of message: Message) -> [SignatureClaim] {
-        replication.claims(of: message, now: Instant(milliseconds: Clock.milliseconds))
+        replication.claims(of: message, now: Instant(milliseconds: clock.milliseconds))
     }
 
     // MARK: Effects
@@ -355,7 +366,7 @@ extension ReplicationDriver {
 
     private func wake(at time: Instant) {
         waker?.cancel()
-        let wait = max(0, time.milliseconds - Clock.milliseconds)
+        let wait = max(0, time.milliseconds - clock.milliseconds)
         waker = Task {
             do { try await Task.sleep(for: .milliseconds(wait)) } catch { return }
             fire()
@@ -363,7 +374,7 @@ extension ReplicationDriver {
     }
 
     private func fire() {
-        let now = Instant(milliseconds: Clock.milliseconds)
+        let now = Instant(milliseconds: clock.milliseconds)
         let due = timers.filter { $0.value <= now }.sorted { $0.value < $1.value }
         for (timer, _) in due { timers[timer] = nil }
         for (timer, _) in due { handle(.timer(timer)) }

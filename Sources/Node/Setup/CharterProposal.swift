@@ -9,8 +9,10 @@ public struct CharterProposal: Sendable {
         case drop(name: String)
     }
 
-    /// Where logs can be cut: each log's origin, size and root.
+    /// Where logs can be cut, if they have to be: each log's origin, size and root.
     public var cuts: [CharterCut] = []
+    /// Cuts that are stated whether they have to be or not.
+    public var statedCuts: [CharterCut] = []
     /// The files of new members.
     public var admitted: [CharterMember] = []
     /// By id or short name.
@@ -50,7 +52,8 @@ public struct CharterProposal: Sendable {
         if threshold == nil { next.threshold = min(next.threshold, max(1, next.regulators.count)) }
         next.quorum = quorum ?? Self.quorum(next)
         for register in registers { try change(register, &next) }
-        for origin in charter.originsToCut(for: next) {
+        next.cuts = statedCuts
+        for origin in charter.originsToCut(for: next) where next.cut(of: origin) == nil {
             guard let cut = cuts.first(where: { $0.origin == origin }) else {
                 throw SetupError(
                     .missing, "--cut", "\(origin) needs one, and no node told of it: --cut \(origin)=SIZE:ROOT")

@@ -22,10 +22,11 @@ extension Replication {
         askForCharter(now)
     }
 
-    /// Takes note that a peer holds a charter that may not be held here.
+    /// Takes note that a peer holds a charter that may not be held here, or not with all its signatures: who signed what
+    /// decides between charters that contradict each other.
     mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int) {
         guard version > 0 else { return }
-        if let digest, membership.knows(version, digest) { return }
+        if let digest, membership.isSettled(version, digest) { return }
         if digest == nil && version <= membership.version { return }
         let offer = CharterOffer(version: version, digest: digest)
         if !peers[peer].charterOffers.contains(offer) {
@@ -107,8 +108,9 @@ extension Replication {
     private mutating func moveOn(_ peer: Int, from version: UInt64?) {
         let newest = membership.newestKnown
         peers[peer].charterOffers.removeAll { offer in
-            if let digest = offer.digest { return membership.knows(offer.version, digest) }
-            return offer.version <= newest
+            guard let digest = offer.digest else { return offer.version <= newest }
+            let wasAsked = offer.version <= version ?? 0 && membership.knows(offer.version, digest)
+            return wasAsked || membership.isSettled(offer.version, digest)
         }
         let last = peers[peer].charterOffers.map(\.version).max()
         guard let last else {

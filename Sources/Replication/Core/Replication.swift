@@ -30,6 +30,8 @@ public struct Replication: Sendable {
     var lastRequest: UInt64 = 0
     var nextLog = 0
     var counts: [Rejection.Reason: Int] = [:]
+    /// Milliseconds by which the wall clock is ahead of the moments that are handed over.
+    var clockAhead: Int64 = 0
     private var effects: [Effect] = []
 
     /// A node that holds what the snapshots say.
@@ -97,6 +99,9 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .forkProven(let origin, let proof): forkProven(origin, proof)
+        case .clockSet(let ahead):
+            clockAhead = ahead
+            for log in logs.indices { cosignAtStart(log, now) }
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
         case .membershipChanged(let membership, let logs): membershipChanged(membership, holding: logs, now)
         case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
@@ -158,7 +163,8 @@ extension Replication {
     }
 
     func cosignatureCheck(_ now: Instant) -> CosignatureCheck {
-        CosignatureCheck(membership: membership, now: now, tolerance: settings.clockTolerance, memory: memory)
+        CosignatureCheck(
+            membership: membership, now: now + clockAhead, tolerance: settings.clockTolerance, memory: memory)
     }
 }
 
@@ -270,11 +276,17 @@ extension Replication {
         fetchDocuments(now)
     }
 
-    /// A crash may have come between storing a head and cosigning it.
+    /// A crash may have come between storing a head and cosigning it; or our clock was ahead when we did, so that the
+    /// signature counts nowhere: then another takes its place.
     private mutating func cosignAtStart(_ log: Int, _ now: Instant) {
         #if DEBUG
         if PlantedBug.noCosigningAtStart.isPlanted { return }
         #endif
+        let latest = now + clockAhead
+        let isEarly = { [me, settings] (signature: ReplicaSignature) in
+            signature.member.isExactly(me) && Instant(seconds: signature.time) - latest > settings.clockTolerance
+        }
+        if logs[log].head?.cosignatures.contains(where: isEarly) ?? false { logs[log].head?.keep { !isEarly($0) } }
         if !hasCosigned(log) { cosign(log, now) }
     }
 }

@@ -24,6 +24,7 @@ extension Event {
         case .documentsMissing(let needs): "missing \(needs.count)"
         case .served(let id): "served \(id)"
         case .forkProven(let origin, let proof): "fork proven \(origin) \(HashValue.sha256(proof).hex.prefix(8))"
+        case .clockSet(let ahead): "clock \(ahead)"
         case .freshnessWanted(let origin): "freshness \(origin)"
         case .membershipChanged(let membership, _): "membership \(membership.version)"
         case .charterConsidered(let id, let version, let outcome): "charter \(id) \(version) \(outcome)"

@@ -111,13 +111,12 @@ struct CharterProposeCommand: AsyncParsableCommand {
     func run() async throws {
         let previous = try await before.load()
         let given = try cuts(previous.charter)
-        let cuts = given + (before.previous == nil ? try await nodeCuts(except: given) : [])
-        try propose(previous, cuts)
+        try propose(previous, given, before.previous == nil ? try await nodeCuts() : [])
     }
 
     private func cuts(_ charter: Charter) throws -> [CharterCut] { try cut.map { try Self.cut($0, charter) } }
 
-    private func propose(_ previous: CharterFile, _ cuts: [CharterCut]) throws {
+    private func propose(_ previous: CharterFile, _ given: [CharterCut], _ known: [CharterCut]) throws {
         var proposal = CharterProposal()
         proposal.admitted = try admit.map { try MemberFile(at: $0).member }
         proposal.rootKeys = try rootKeys.map { try MemberFile(at: $0).member }
@@ -128,7 +127,7 @@ struct CharterProposeCommand: AsyncParsableCommand {
         proposal.logKeys = try logKey.map { try Self.key($0, previous.charter) }
         proposal.registers = try register.map { try Self.register($0) }
         (proposal.name, proposal.threshold, proposal.quorum) = (name, threshold, quorum)
-        proposal.cuts = cuts
+        (proposal.statedCuts, proposal.cuts) = (given, known)
         let now = MemberClock.now
         let file: CharterFile
         do {
@@ -150,12 +149,10 @@ struct CharterProposeCommand: AsyncParsableCommand {
     }
 
     /// The newest checkpoints that a quorum holds, as the node knows them.
-    private func nodeCuts(except given: [CharterCut]) async throws -> [CharterCut] {
+    private func nodeCuts() async throws -> [CharterCut] {
         try await NodeConnection.with(before.node) { connection in
             try await connection.get("/v1/cuts").list("cuts").compactMap { one in
-                guard let root = HashValue(base64url: one.text("root")),
-                    !given.contains(where: { $0.origin == one.text("origin") })
-                else { return nil }
+                guard let root = HashValue(base64url: one.text("root")) else { return nil }
                 return CharterCut(origin: one.text("origin"), size: UInt64(one.number("size")), root: root)
             }
         }
@@ -366,7 +363,7 @@ struct CharterHistoryCommand: AsyncParsableCommand {
             let answer = try await connection.get("/v1/charters")
             let charters = answer.list("charters")
             if let out {
-                for one in charters where one.text("state") != "undecided" {
+                for one in charters where ["followed", "in-force"].contains(one.text("state")) {
                     let bytes = try await connection.client.bytes("/v1/charter", [("digest", one.text("digest"))])
                     try CharterFiles.write(bytes, version: one.number("version"), to: out)
                 }
