@@ -49,6 +49,8 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
+    /// A log may have been counted again under other charters: whether every state leaf held of it is true now.
+    case recounted(origin: String, isTrustworthy: Bool)
     /// A charter is in force, from a peer or from an operator.
     case membershipChanged(Membership)
     /// The shell has dealt with an ``Effect/considerCharter(_:version:bytes:)``, after it told of what changed by it.
@@ -65,6 +67,8 @@ public enum CharterOutcome: Hashable, Sendable {
     case unconnected
     /// It is no valid successor.
     case rejected(Rejection)
+    /// We could not store it; nobody is to blame.
+    case failed
 }
 
 /// Why something that was asked for does not come.

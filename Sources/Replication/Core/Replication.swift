@@ -97,6 +97,8 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
+        case .recounted(let origin, let isTrustworthy):
+            if let log = logIndex(origin) { logs[log].isTrustworthy = isTrustworthy }
         case .membershipChanged(let membership): membershipChanged(membership, now)
         case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
         case .timer(let timer): expired(timer, now)

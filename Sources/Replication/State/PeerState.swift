@@ -19,8 +19,9 @@ struct PeerState: Sendable {
     var charterCursor: UInt64?
     /// Whether charters from it are to be sought further back, because those that came follow one that is not known.
     var isDescending = true
-    /// The version that it was last asked for, and how many charters of it may still come.
-    var charterAsked: (version: UInt64, left: Int)?
+    /// The versions that it was asked for last, and how many charters of each may still come: where two contradict each
+    /// other, the second may be on its way while the next version is being asked for.
+    var charterAsked: [(version: UInt64, left: Int)] = []
     var charterNotBefore: Instant?
     /// The members of our charter that it is connected to, by its own word; sorted.
     var neighbours: [String] = []

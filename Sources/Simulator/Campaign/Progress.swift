@@ -59,7 +59,8 @@ extension CampaignSummary {
             "virtualSeconds": .integer(virtualSeconds), "entries": .integer(Int64(entries)),
             "messages": .integer(Int64(messages)), "crashes": .integer(Int64(crashes)),
             "partitions": .integer(Int64(partitions)), "contradictions": .integer(Int64(contradictions)),
-            "slowestAgreement": .integer(slowest),
+            "charters": .integer(Int64(charters)), "changing": .integer(Int64(changing)),
+            "contests": .integer(Int64(contests)), "slowestAgreement": .integer(slowest),
         ]
         return String(decoding: object.encoded(), as: UTF8.self)
     }

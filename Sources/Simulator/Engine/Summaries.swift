@@ -25,6 +25,7 @@ extension Event {
         case .served(let id): "served \(id)"
         case .freshnessWanted(let origin): "freshness \(origin)"
         case .membershipChanged(let membership): "membership \(membership.version)"
+        case .recounted(let origin, let isTrustworthy): "recounted \(origin) \(isTrustworthy)"
         case .charterConsidered(let id, let version, let outcome): "charter \(id) \(version) \(outcome)"
         case .timer(let timer): "timer \(timer)"
         }
