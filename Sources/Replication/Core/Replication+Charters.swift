@@ -19,7 +19,25 @@ extension Replication {
             return
         }
         lacks(version, digest, peer)
+        if isUndecided(version, digest) { walk(peer, upTo: version, now) }
         askForCharter(now)
+    }
+
+    /// Whether a charter is held that is not in force here, nor before the one that is, as far as can be told.
+    private func isUndecided(_ version: UInt64, _ digest: HashValue) -> Bool {
+        guard membership.knows(version, digest) else { return false }
+        return version > membership.version || version == membership.version && digest != membership.digest
+    }
+
+    /// A peer may have decided what is open here, by a charter that we lack and that it has no reason to offer any more:
+    /// one that lost. So it is asked for all that it holds.
+    private mutating func walk(_ peer: Int, upTo version: UInt64, _ now: Instant) {
+        let last = peers[peer].charterWalkedAt
+        guard last.map({ now < $0 || now - $0 >= settings.maximumBackoff }) ?? true else { return }
+        peers[peer].charterWalkedAt = now
+        peers[peer].charterWalkEnd = version
+        peers[peer].charterCursor = 2
+        peers[peer].isDescending = false
     }
 
     /// Takes note that a peer holds a charter that may not be held here.
@@ -136,7 +154,7 @@ extension Replication {
             if let digest = offer.digest { return membership.knows(offer.version, digest) }
             return offer.version <= newest
         }
-        let last = peers[peer].charterOffers.map(\.version).max()
+        let last = (peers[peer].charterOffers.map(\.version) + [peers[peer].charterWalkEnd].compactMap(\.self)).max()
         guard let last else {
             peers[peer].charterCursor = nil
             return
@@ -144,7 +162,7 @@ extension Replication {
         guard let version else { return }
         peers[peer].charterCursor = version < last ? version + 1 : nil
         // It does not send what it offers: no need to remember that.
-        if version >= last { peers[peer].charterOffers = [] }
+        if version >= last { (peers[peer].charterOffers, peers[peer].charterWalkEnd) = ([], nil) }
     }
 
     /// A charter is in force: logs may be new, keys may have gone, and what waited for it may go on.

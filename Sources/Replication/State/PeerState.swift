@@ -23,6 +23,10 @@ struct PeerState: Sendable {
     /// other, the second may be on its way while the next version is being asked for.
     var charterAsked: [(version: UInt64, left: Int)] = []
     var charterNotBefore: Instant?
+    /// Up to which version all of its charters are asked for, known or not, because it decides otherwise than we do with
+    /// what we know; and when that was last begun.
+    var charterWalkEnd: UInt64?
+    var charterWalkedAt: Instant?
     /// The members of our charter that it is connected to, by its own word; sorted.
     var neighbours: [String] = []
     /// As many as Replication has logs, in their order.

@@ -52,8 +52,7 @@ extension Workload {
     /// A roster with or without the one officer; a careless member lets it sign in the batch that takes it out.
     mutating func handOver(
         _ member: SimulatedMember, _ log: SimulatedLog, _ newest: (roster: Roster, digest: HashValue, index: UInt64),
-        isCareless: Bool,
-        _ random: inout Randomness
+        isCareless: Bool, _ random: inout Randomness
     ) -> [[UInt8]] {
         let stays = newest.roster.officer(named: Self.leaver) == nil
         let needsTwo = random.happens(200_000)
@@ -84,9 +83,11 @@ extension Workload {
     }
 
     /// Without a second officer nothing of a register counts that needs one; of the rest nobody says anything here.
-    mutating func expectUnapproved(_ batch: [[UInt8]]) {
-        for entry in batch where mustCount.remove(HashValue.sha256(entry)) != nil {
-            guard case .statement(let statement) = LogEntry(entry), statement.kind == .attestation else { continue }
+    mutating func expectUnapproved(_ batch: [[UInt8]], after log: SimulatedLog) {
+        for entry in batch where log.identities[HashValue.sha256(entry)] == nil {
+            guard case .statement(let statement) = LogEntry(entry), statement.issuer == log.state.member.id,
+                mustCount.remove(HashValue.sha256(entry)) != nil, statement.kind == .attestation
+            else { continue }
             mustNotCount.insert(HashValue.sha256(entry))
         }
     }

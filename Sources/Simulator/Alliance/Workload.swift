@@ -68,7 +68,7 @@ extension Workload {
             if !isCareless || random.happens(800_000) {
                 batch.append(approval(of: batch, member))
             } else {
-                expectUnapproved(batch)
+                expectUnapproved(batch, after: log)
                 // Nobody approves what they wrote themselves.
                 if random.happens(500_000) { batch.append(approval(of: batch, member, by: "first")) }
             }

@@ -8,6 +8,7 @@ struct Assembly {
     struct Made {
         let version: Int
         let digest: HashValue
+        let parent: HashValue
         let file: [UInt8]
         /// The members whose regulators signed, by number.
         let signers: [Int]
@@ -67,10 +68,25 @@ struct Assembly {
         return pass(draft, after: named, preferring: active(chain.current.charter), signedByAll: true, &random)
     }
 
-    /// Another successor of the version before the one in force, which others signed.
+    /// Cuts these logs before what names a charter that was not decided.
+    mutating func mend(_ ended: [Int], _ logs: [SimulatedLog], _ random: inout Randomness) -> Int? {
+        var draft = successor(of: chain.current)
+        changes = "mends \(ended)"
+        for number in ended {
+            guard let cut = cut(of: number, logs[number], after: chain.current, isNewest: true, &random) else {
+                continue
+            }
+            draft.cuts.append(cut)
+        }
+        return pass(draft, after: chain.current, preferring: [], &random)
+    }
+
+    /// Another successor of the version before the one in force, or before that, which others signed.
     private mutating func contradict(_ logs: [SimulatedLog], _ random: inout Randomness) -> Int? {
-        guard let last = made.last(where: { $0.digest == chain.current.digest }),
-            let parent = chain.version(last.version - 1),
+        let depth = random.happens(300_000) ? 2 : 1
+        let version = chain.current.charter.version
+        guard let parent = chain.version(version - depth), let sibling = chain.version(version - depth + 1),
+            let last = made.last(where: { $0.digest == sibling.digest }),
             parent.charter.members.count == chain.current.charter.members.count
         else { return nil }
         var draft = successor(of: parent)
@@ -81,7 +97,8 @@ struct Assembly {
         changes = "contradicts \(last.digest.hex.prefix(8)): \(changes)"
         guard let rival = pass(draft, after: parent, preferring: others, &random) else { return nil }
         // Who signed two has no say in settling it: what nobody could settle is not made.
-        let single = regulators.filter { !last.signers.contains($0) || !made[rival].signers.contains($0) }
+        let siblings = made.filter { $0.parent == parent.digest }
+        let single = regulators.filter { number in siblings.count { $0.signers.contains(number) } < 2 }
         guard single.count >= parent.charter.threshold else {
             self = before
             return nil
@@ -128,7 +145,9 @@ struct Assembly {
         let settles = !signedByAll || !next.isContested
         if !settles { unsettled = changes }
         chain = next
-        made.append(Made(version: draft.version, digest: signed.digest, file: file, signers: signers))
+        made.append(
+            Made(
+                version: draft.version, digest: signed.digest, parent: parent.digest, file: file, signers: signers))
         return made.count - 1
     }
 }

@@ -23,6 +23,17 @@ extension Simulation {
         if let place = assembly.settle(ownLogs, &random) { announce(place) }
     }
 
+    /// A log that named a charter which was not decided in the end counts again only behind a cut.
+    func mendLogs() {
+        guard plan.meetings > 0, !assembly.chain.isContested else { return }
+        let newest = assembly.chain.current.digest
+        let ended = nodes.indices.filter { node in
+            nodes[node].isHonest && belongs(node) && nodes[node].chain.current.digest == newest
+                && nodes[node].logs[node].state.end?.reason == .otherCharter
+        }
+        if !ended.isEmpty, let place = assembly.mend(ended, ownLogs, &random) { announce(place) }
+    }
+
     private var ownLogs: [SimulatedLog] { nodes.indices.map { nodes[$0].logs[$0] } }
 
     private func announce(_ place: Int) {

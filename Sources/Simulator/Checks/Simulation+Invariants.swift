@@ -82,7 +82,8 @@ extension Simulation {
             if !isFirst { violate("a statement counts twice, at \(index) of log \(origin)") }
             if !isOwn { violate("another member's statement counts at \(index) of log \(origin)") }
             if isJudged && workload.mustNotCount.contains(statement.identity) {
-                violate("node \(node) counts what must not count at \(index) of log \(origin)")
+                let text = "\(statement.kind) by \(statement.signer.keyName)"
+                violate("node \(node) counts what must not count at \(index) of log \(origin): \(text)")
             }
         } else if isFirst, isOwn, isJudged, log.verdicts[index] != .ignored(.afterEnd),
             workload.mustCount.contains(statement.identity)

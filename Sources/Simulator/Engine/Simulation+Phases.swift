@@ -35,6 +35,7 @@ extension Simulation {
         switch phase {
         case .chaos, .finished: break
         case .healed:
+            mendLogs()
             let difference = difference()
             if difference == nil {
                 convergedAt = now
