@@ -24,6 +24,8 @@ struct Assembly {
     private(set) var made: [Made] = []
     /// What the newest charters change, for the trace.
     var changes = ""
+    /// The logs that were cut before what names a charter that lost; once is enough.
+    private(set) var mended: Set<Int> = []
     /// Makes every charter another one.
     private(set) var counter: Int64 = 0
 
@@ -70,6 +72,7 @@ struct Assembly {
 
     /// Cuts these logs before what names a charter that was not decided.
     mutating func mend(_ ended: [Int], _ logs: [SimulatedLog], _ random: inout Randomness) -> Int? {
+        mended.formUnion(ended)
         var draft = successor(of: chain.current)
         changes = "mends \(ended)"
         for number in ended {

@@ -28,7 +28,8 @@ extension Simulation {
         guard plan.meetings > 0, !assembly.chain.isContested else { return }
         let newest = assembly.chain.current.digest
         let ended = nodes.indices.filter { node in
-            nodes[node].isHonest && belongs(node) && nodes[node].chain.current.digest == newest
+            nodes[node].isHonest && belongs(node) && !assembly.mended.contains(node)
+                && nodes[node].chain.current.digest == newest
                 && nodes[node].logs[node].state.end?.reason == .otherCharter
         }
         if !ended.isEmpty, let place = assembly.mend(ended, ownLogs, &random) { announce(place) }
