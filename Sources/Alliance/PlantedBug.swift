@@ -26,6 +26,16 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case countsRepeats = "counts-repeats"
     /// Of statements that are equally restrictive, the one that came first speaks.
     case choosesByArrival = "chooses-by-arrival"
+    /// Charters are not offered to others, nor asked for where a state leaf names one.
+    case noCharterRelay = "no-charter-relay"
+    /// Of charters that contradict each other the one that came first is in force.
+    case decidesByArrival = "decides-by-arrival"
+    /// Cuts are passed over: a charter governs from the batch that names it.
+    case ignoresCuts = "ignores-cuts"
+    /// A roster counts whatever its ordinal.
+    case replaysRosters = "replays-rosters"
+    /// What needs a second officer counts without one.
+    case ignoresSecondOfficer = "ignores-second-officer"
 
     /// The bugs of the present task.
     @TaskLocal package static var planted: Set<PlantedBug> = []
@@ -46,6 +56,11 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .givesUpDocuments: "a document that did not come is not asked for again"
         case .ignoresRevocation: "an officer whom a roster took out still speaks"
         case .countsRepeats: "a statement that stands twice counts twice"
+        case .noCharterRelay: "charters are not passed on"
+        case .decidesByArrival: "of contradicting charters the first to come is in force"
+        case .ignoresCuts: "cuts are passed over"
+        case .replaysRosters: "a roster counts whatever its ordinal"
+        case .ignoresSecondOfficer: "what needs a second officer counts without one"
         case .choosesByArrival: "of equally restrictive statements the first to come speaks"
         }
     }

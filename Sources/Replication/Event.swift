@@ -53,6 +53,8 @@ public enum Event: Hashable, Sendable {
     case clockSet(ahead: Int64)
     /// Someone wants cosignatures of this log with a new time.
     case freshnessWanted(origin: String)
+    /// A log may have been counted again under other charters: whether every state leaf held of it is true now.
+    case recounted(origin: String, isTrustworthy: Bool)
     /// A charter is in force, from a peer or from an operator. With what is held of logs that the one before did not
     /// name: they may have been a member's once.
     case membershipChanged(Membership, logs: [LogSnapshot] = [])
@@ -70,6 +72,8 @@ public enum CharterOutcome: Hashable, Sendable {
     case unconnected
     /// It is no valid successor.
     case rejected(Rejection)
+    /// We could not store it; nobody is to blame.
+    case failed
 }
 
 /// Why something that was asked for does not come.

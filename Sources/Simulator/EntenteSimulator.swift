@@ -32,6 +32,9 @@ struct EntenteSimulator: AsyncParsableCommand {
     @Option(help: "How many nodes misbehave, at most; drawn if not given.")
     var byzantine: Int?
 
+    @Option(help: "How often the charter is to change; drawn if not given, not at all in half of the runs.")
+    var charters: Int?
+
     @Option(help: "How long things go wrong, in virtual milliseconds.")
     var chaos: Int64 = 10_000
 
@@ -50,6 +53,7 @@ struct EntenteSimulator: AsyncParsableCommand {
     func validate() throws {
         guard nodes.map({ (2...40).contains($0) }) ?? true else { throw ValidationError("--nodes is 2 to 40") }
         guard count > 0, seed <= UInt64.max - count else { throw ValidationError("--count is at least 1") }
+        guard (0...100).contains(charters ?? 0) else { throw ValidationError("--charters is 0 to 100") }
         guard (1...256).contains(jobs) else { throw ValidationError("--jobs is 1 to 256") }
         guard chaos >= 0, bound ?? 1 > 0, chaos < 1 << 40, bound ?? 1 < 1 << 40, byzantine ?? 0 >= 0 else {
             throw ValidationError("times and counts are not negative")
@@ -74,6 +78,7 @@ struct EntenteSimulator: AsyncParsableCommand {
         options.nodes = nodes
         options.byzantine = byzantine
         options.chaos = chaos
+        options.charters = charters
         options.bound = bound
         options.keepsTrace = trace
         return options
@@ -110,6 +115,7 @@ struct EntenteSimulator: AsyncParsableCommand {
         var words: [String] = []
         if let nodes { words.append("--nodes \(nodes)") }
         if let byzantine { words.append("--byzantine \(byzantine)") }
+        if let charters { words.append("--charters \(charters)") }
         if chaos != 10_000 { words.append("--chaos \(chaos)") }
         if let bound { words.append("--bound \(bound)") }
         return words.map { " \($0)" }.joined()

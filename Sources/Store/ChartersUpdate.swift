@@ -28,7 +28,7 @@ struct ChartersUpdate {
                 chain.current.charter.member(id: governance.member) != nil
             else { continue }
             let log = try Store.open(db, origin, chain, writer.recentLimits)
-            logs[origin] = try isOutdated(log, governance, chain) ? derive(log, chain) : log
+            logs[origin] = isOutdated(log) ? try derive(log, chain) : log
         }
         writer.chain = chain
         writer.logs = logs
@@ -54,13 +54,9 @@ struct ChartersUpdate {
     }
 
     /// Whether what was derived of a log would come out otherwise under this chain.
-    private func isOutdated(_ log: OpenLog, _ governance: LogGovernance, _ chain: CharterChain) throws -> Bool {
+    private func isOutdated(_ log: OpenLog) -> Bool {
         guard log.size > 0, let before = writer.chain else { return false }
-        guard let old = LogGovernance(of: log.state.governance.origin, under: before) else { return true }
-        if old.cuts(below: log.size) != governance.cuts(below: log.size) { return true }
-        if log.state.end?.reason == .otherCharter { return true }
-        let version = log.state.charterVersion
-        return before.version(version)?.digest != chain.version(version)?.digest
+        return log.state.isOutdated(since: before)
     }
 
     /// Counts a log from its first entry on. Its entries, tree and heads stay as they are.

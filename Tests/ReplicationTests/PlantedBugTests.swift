@@ -39,6 +39,19 @@ import Testing
         case "no-signature-relay": options.topology = .line
         case "gives-up-cosigning": faults.failedWrites = 100_000
         case "gives-up-documents": faults.failedRequests = 300_000
+        case "acts-on-charter-early":
+            options.charters = 10
+            faults.crashes = 20_000
+            faults.crashesWithin = 10_000
+        case "keeps-old-counts", "ignores-cuts", "decides-by-arrival":
+            options.charters = 10
+            options.nodes = 5
+        case "keeps-removed":
+            options.charters = 20
+            options.nodes = 6
+        case "no-charter-relay":
+            options.charters = 2
+            faults.publishing = 20_000
         default: break
         }
         options.faults = faults
@@ -46,7 +59,7 @@ import Testing
     }
 
     @Test func thereAreEnough() {
-        #expect(Mistake.all.count >= 18)
+        #expect(Mistake.all.count >= 26)
         #expect(Set(Mistake.all.map(\.name)).count == Mistake.all.count)
     }
 

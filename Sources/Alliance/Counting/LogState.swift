@@ -119,6 +119,17 @@ public struct LogState: Sendable {
         return governing(at: leaf.entryCount, naming: version).map { $0.charter.version <= version } ?? false
     }
 
+    /// Whether what was derived of the log under other charters would come out otherwise under this state's.
+    ///
+    /// - Parameter before: those under which it was derived; this state was opened under the present ones since.
+    public func isOutdated(since before: CharterChain) -> Bool {
+        guard size > 0 else { return false }
+        guard let old = LogGovernance(of: governance.origin, under: before) else { return true }
+        if old.cuts(below: size) != governance.cuts(below: size) { return true }
+        if end?.reason == .otherCharter { return true }
+        return before.version(charterVersion)?.digest != chain.version(charterVersion)?.digest
+    }
+
     /// The keys that may sign in the next entries, with those of rosters among them.
     public func candidates(with entries: [LogEntry]) -> KeyCandidates {
         var rosters = roster.map { [$0.roster] } ?? []

@@ -75,7 +75,9 @@ public struct CharterChain: Sendable {
         let index = known.firstIndex { ($0.version, $0.digest) >= (charter.version, signed.digest) } ?? known.count
         let isKnown = known.indices.contains(index) && known[index].digest == signed.digest
         let all = isKnown ? [known[index].signed] : []
-        let gathered = signed.gathered(with: all, under: [parent.charter, charter])
+        // Where this one settles a contradiction, the version before its parent counts who signed.
+        let before = parent.charter.previous.flatMap { self.charter($0) }.map { [$0.charter] } ?? []
+        let gathered = signed.gathered(with: all, under: before + [parent.charter, charter])
         verified = VerifiedCharter(
             charter: charter, digest: signed.digest, alliance: parent.alliance, file: gathered.bytes)
         if isKnown {
@@ -139,6 +141,9 @@ public struct CharterChain: Sendable {
     // MARK: Deciding
 
     private mutating func decide() {
+        #if DEBUG
+        let before = versions.map(\.digest)
+        #endif
         versions = [first]
         alternatives = []
         // Those that may follow; nil for all that do. After a contest only those that ended it may.
@@ -148,6 +153,14 @@ public struct CharterChain: Sendable {
             let children = candidates ?? known.filter { $0.parent == parent.digest }
             candidates = nil
             if children.isEmpty { return }
+            #if DEBUG
+            if PlantedBug.decidesByArrival.isPlanted,
+                let old = children.first(where: { before.contains($0.digest) })
+            {
+                versions.append(old.verified)
+                continue
+            }
+            #endif
             if children.count == 1 {
                 versions.append(children[0].verified)
                 continue
@@ -224,7 +237,7 @@ extension CharterChain {
         }
         path.reverse()
         path = path.indices.map { index in
-            let before = index > 0 ? [path[index - 1].unverified] : []
+            let before = path[max(0, index - 2)..<index].map(\.unverified)
             return index > 0 ? path[index].gathered(with: [], under: before + [path[index].unverified]) : path[0]
         }
         let alliance = path[0].digest

@@ -92,10 +92,16 @@ actor ReplicationDriver {
     /// Other charters are in force, or known.
     ///
     /// - Parameter logs: what the store holds of all logs.
-    func chartersChanged(_ chain: CharterChain, holding logs: [LogSnapshot]) {
+    func chartersChanged(_ chain: CharterChain, holding logs: [LogSnapshot]) async {
+        // Logs may have been counted anew: what was false may be true now, and name documents.
+        let records = (try? await store.logs()) ?? []
+        let wanted = (try? await store.wantedDocuments(limit: 10_000)) ?? []
         guard !isStopped else { return }
         addWorkers()
-        // Logs that were counted anew: what was checked before was checked under other rosters.
+        for record in records { handle(.recounted(origin: record.origin, isTrustworthy: record.end == nil)) }
+        if !wanted.isEmpty {
+            handle(.documentsMissing(wanted.map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }))
+        }
         handle(.membershipChanged(Membership(chain), logs: logs))
     }
 
@@ -225,7 +231,7 @@ actor ReplicationDriver {
     private func considered(_ file: [UInt8]) async -> CharterOutcome {
         switch await charters?.take(file) {
         case .adopted, .held, nil: return .held
-        case .failed(let reason): return .rejected(Rejection(.invalidCharter, "not stored: \(reason)"))
+        case .failed: return .failed
         case .refused(let refusal) where [.skipped, .otherPrevious, .rolledBack].contains(refusal.code):
             return .unconnected
         case .refused(let refusal):

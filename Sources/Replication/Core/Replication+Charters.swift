@@ -19,13 +19,34 @@ extension Replication {
             return
         }
         lacks(version, digest, peer)
+        if isUndecided(version, digest) { walk(peer, upTo: version, now) }
         askForCharter(now)
+    }
+
+    /// Whether a charter is held that is not in force here, nor before the one that is, as far as can be told.
+    private func isUndecided(_ version: UInt64, _ digest: HashValue) -> Bool {
+        guard membership.knows(version, digest) else { return false }
+        return version > membership.version || version == membership.version && digest != membership.digest
+    }
+
+    /// A peer may have decided what is open here, by a charter that we lack and that it has no reason to offer any more:
+    /// one that lost. So it is asked for all that it holds.
+    private mutating func walk(_ peer: Int, upTo version: UInt64, _ now: Instant) {
+        let last = peers[peer].charterWalkedAt
+        guard last.map({ now < $0 || now - $0 >= settings.maximumBackoff }) ?? true else { return }
+        peers[peer].charterWalkedAt = now
+        peers[peer].charterWalkEnd = version
+        peers[peer].charterCursor = 2
+        peers[peer].isDescending = false
     }
 
     /// Takes note that a peer holds a charter that may not be held here, or not with all its signatures: who signed what
     /// decides between charters that contradict each other.
     mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int) {
         guard version > 0 else { return }
+        #if DEBUG
+        if digest == nil && PlantedBug.noCharterRelay.isPlanted { return }
+        #endif
         if let digest, membership.isSettled(version, digest) { return }
         if digest == nil && version <= membership.version { return }
         let offer = CharterOffer(version: version, digest: digest)
@@ -53,13 +74,23 @@ extension Replication {
                 continue
             }
             charter.asked = (peers[peer].id, version)
-            peers[peer].charterAsked = (version, CharterChain.alternativeLimit)
+            expectCharters(version, peer)
             send(peer, .wantCharter(version: version))
             emit(.setTimer(.charter, at: now + settings.charterTimeout))
             return
         }
         if let retry { emit(.setTimer(.charter, at: retry)) }
     }
+
+    /// Charters of this version may come from a peer, and late ones of the few that it was asked for before.
+    private mutating func expectCharters(_ version: UInt64, _ peer: Int) {
+        peers[peer].charterAsked.removeAll { $0.version == version }
+        peers[peer].charterAsked.append((version, CharterChain.alternativeLimit))
+        if peers[peer].charterAsked.count > Self.expectedVersions { peers[peer].charterAsked.removeFirst() }
+    }
+
+    /// Versions of which a peer may still send charters.
+    private static let expectedVersions = 4
 
     mutating func charterTimedOut(_ now: Instant) {
         if let asked = charter.asked, let peer = peerIndex(asked.peer) {
@@ -78,16 +109,17 @@ extension Replication {
     }
 
     mutating func charterReceived(_ version: UInt64, _ bytes: [UInt8], from peer: Int) throws(Rejection) {
-        guard let asked = peers[peer].charterAsked, asked.version == version, asked.left > 0 else {
+        guard let asked = peers[peer].charterAsked.firstIndex(where: { $0.version == version && $0.left > 0 }) else {
             throw Rejection(.unexpectedMessage, "a charter that was not asked for")
         }
-        peers[peer].charterAsked?.left -= 1
+        peers[peer].charterAsked[asked].left -= 1
         emit(.considerCharter(peers[peer].id, version: version, bytes: bytes))
     }
 
     /// The shell has looked at a charter that came, and whatever changed by it was told before.
     mutating func charterConsidered(_ id: PeerID, _ version: UInt64, _ outcome: CharterOutcome, _ now: Instant) {
         if case .rejected(let rejection) = outcome { reject(id, rejection) }
+        if outcome == .failed { notStored(id, version, now) }
         defer { askForCharter(now) }
         guard charter.asked?.peer == id, charter.asked?.version == version else { return }
         charter.asked = nil
@@ -98,10 +130,22 @@ extension Replication {
             peers[peer].isDescending = false
             moveOn(peer, from: version)
         case .unconnected where peers[peer].isDescending && version > 2: peers[peer].charterCursor = version - 1
-        case .unconnected, .rejected:
+        case .unconnected:
+            // Perhaps one of several charters of a version did not come.
+            peers[peer].charterNotBefore = now + settings.maximumBackoff
+            peers[peer].isDescending = true
+        case .rejected:
             peers[peer].charterNotBefore = now + settings.rejectionBackoff
             peers[peer].isDescending = true
+        case .failed: break
         }
+    }
+
+    /// A charter could not be stored here: it is asked for again, even if others of its version were held meanwhile.
+    private mutating func notStored(_ id: PeerID, _ version: UInt64, _ now: Instant) {
+        guard let peer = peerIndex(id) else { return }
+        peers[peer].charterCursor = min(peers[peer].charterCursor ?? version, version)
+        peers[peer].charterNotBefore = now + settings.maximumBackoff
     }
 
     /// Forgets what is held by now, and goes on to the version after this one where something is not.
@@ -112,7 +156,7 @@ extension Replication {
             let wasAsked = offer.version <= version ?? 0 && membership.knows(offer.version, digest)
             return wasAsked || membership.isSettled(offer.version, digest)
         }
-        let last = peers[peer].charterOffers.map(\.version).max()
+        let last = (peers[peer].charterOffers.map(\.version) + [peers[peer].charterWalkEnd].compactMap(\.self)).max()
         guard let last else {
             peers[peer].charterCursor = nil
             return
@@ -120,7 +164,7 @@ extension Replication {
         guard let version else { return }
         peers[peer].charterCursor = version < last ? version + 1 : nil
         // It does not send what it offers: no need to remember that.
-        if version >= last { peers[peer].charterOffers = [] }
+        if version >= last { (peers[peer].charterOffers, peers[peer].charterWalkEnd) = ([], nil) }
     }
 
     /// A charter is in force: logs may be new, keys may have gone, and what waited for it may go on.
@@ -131,12 +175,15 @@ extension Replication {
         addLogs(snapshots)
         for log in logs.indices {
             keepCosignatures(log)
+            // Ours may count again, or for the first time.
+            if !hasCosigned(log) { cosign(log, now) }
             if let version = logs[log].waitingForCharter, version <= new.version { logs[log].waitingForCharter = nil }
         }
         for peer in peers.indices {
             moveOn(peer, from: charter.asked?.peer == peers[peer].id ? nil : peers[peer].charterCursor.map { $0 - 1 })
         }
-        for peer in peers.indices where peers[peer].isUsable {
+        // Also to those that have not said hello yet: ours may be on its way, and named the charter before.
+        for peer in peers.indices where !peers[peer].isEnded {
             offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
@@ -146,7 +193,16 @@ extension Replication {
 
     /// Tells a peer of the charter in force and of those that contradict each other.
     private mutating func offerCharters(to peer: Int) {
+        #if DEBUG
+        if PlantedBug.noCharterRelay.isPlanted { return }
+        #endif
         for (version, digest) in membership.newest { send(peer, .charterOffer(version: version, digest: digest)) }
+    }
+
+    /// In the exchange, since an offer may have been lost: where the peer's digest is another one, or where versions
+    /// contradict each other, which the digest does not tell. Everybody has the first.
+    mutating func offerAgain(to peer: Int) {
+        if membership.newestKnown > 1 { offerCharters(to: peer) }
     }
 
     /// After a hello, which tells of the charter in force alone.

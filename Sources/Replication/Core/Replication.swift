@@ -103,6 +103,8 @@ public struct Replication: Sendable {
             clockAhead = ahead
             for log in logs.indices { cosignAtStart(log, now) }
         case .freshnessWanted(let origin): freshnessWanted(origin, now)
+        case .recounted(let origin, let isTrustworthy):
+            if let log = logIndex(origin) { logs[log].isTrustworthy = isTrustworthy }
         case .membershipChanged(let membership, let logs): membershipChanged(membership, holding: logs, now)
         case .charterConsidered(let id, let version, let outcome): charterConsidered(id, version, outcome, now)
         case .timer(let timer): expired(timer, now)

@@ -19,9 +19,14 @@ struct PeerState: Sendable {
     var charterCursor: UInt64?
     /// Whether charters from it are to be sought further back, because those that came follow one that is not known.
     var isDescending = true
-    /// The version that it was last asked for, and how many charters of it may still come.
-    var charterAsked: (version: UInt64, left: Int)?
+    /// The versions that it was asked for last, and how many charters of each may still come: where two contradict each
+    /// other, the second may be on its way while the next version is being asked for.
+    var charterAsked: [(version: UInt64, left: Int)] = []
     var charterNotBefore: Instant?
+    /// Up to which version all of its charters are asked for, known or not, because it decides otherwise than we do with
+    /// what we know; and when that was last begun.
+    var charterWalkEnd: UInt64?
+    var charterWalkedAt: Instant?
     /// The members of our charter that it is connected to, by its own word; sorted.
     var neighbours: [String] = []
     /// As many as Replication has logs, in their order.

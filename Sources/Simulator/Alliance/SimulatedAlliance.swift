@@ -25,8 +25,8 @@ struct SimulatedMember: Sendable {
         }
     }
 
-    /// Signs rosters.
-    var root: Signer { signer("root") }
+    /// Signs rosters and charters as a root key of that name.
+    func root(_ keyName: String) -> Signer { signer(keyName) }
 
     /// Signs as a key that the member's rosters name so, or as `key` instead, which then pretends to be it.
     func officer(_ keyName: String, key: String? = nil) -> Signer {
@@ -47,7 +47,11 @@ struct SimulatedMember: Sendable {
 /// A virtual alliance: a real charter, and the keys of all of its members.
 struct SimulatedAlliance: Sendable {
     let members: [SimulatedMember]
+    /// The members that its first charter does not list, by number.
+    let newcomers: [Int]
     let charter: VerifiedCharter
+    /// The same with everybody, for places that nobody has taken yet.
+    private let complete: VerifiedCharter
     let membership: Membership
 
     /// 2026-11-21T08:00:00Z: when its charter has been in force for a day.
@@ -55,37 +59,47 @@ struct SimulatedAlliance: Sendable {
     /// The register that the virtual officers keep.
     static let register = "vasp-licences"
 
-    private static let made = Mutex<[Int: SimulatedAlliance]>([:])
+    private static let made = Mutex<[[Int]: SimulatedAlliance]>([:])
 
     /// The alliance of so many members; its quorum is the smallest that a charter may have.
-    static func of(_ count: Int) -> SimulatedAlliance {
+    static func of(_ count: Int, newcomers: [Int] = []) -> SimulatedAlliance {
         made.withLock { made in
-            if let alliance = made[count] { return alliance }
-            let alliance = SimulatedAlliance(count)
-            made[count] = alliance
+            let key = [count] + newcomers
+            if let alliance = made[key] { return alliance }
+            let alliance = SimulatedAlliance(count, newcomers)
+            made[key] = alliance
             return alliance
         }
     }
 
-    private init(_ count: Int) {
-        members = (0..<count).map { SimulatedMember($0) }
-        let draft = Charter(
-            alliance: "Virtual alliance of \(count)", issued: Timestamp(seconds: Self.start - 86_400),
-            expires: Timestamp(seconds: Self.start + 365 * 86_400), threshold: count / 2 + 1,
-            quorum: (count - 1) / 2 + 1,
-            registers: BuiltInRegisters.all.map {
-                SharedRegister(name: $0.name, definition: HashValue.sha256($0.descriptor), merge: .each)
-            }, members: members.map(Self.charterMember))
-        do {
-            let digest = HashValue.sha256(try draft.payload())
-            charter = VerifiedCharter(unchecked: draft, digest: digest, alliance: digest)
-        } catch {
-            preconditionFailure("the simulator's charter keeps the rules: \(error)")
-        }
+    private init(_ count: Int, _ newcomers: [Int]) {
+        let members = (0..<count).map { SimulatedMember($0) }
+        self.members = members
+        self.newcomers = newcomers
+        charter = Self.first(of: members.indices.filter { !newcomers.contains($0) }.map { members[$0] })
+        complete = Self.first(of: members)
         membership = Membership(charter)
     }
 
-    private static func charterMember(_ member: SimulatedMember) -> CharterMember {
+    private static func first(of members: [SimulatedMember]) -> VerifiedCharter {
+        let count = members.count
+        let draft = Charter(
+            alliance: "Virtual alliance of \(count)", issued: Timestamp(seconds: start - 86_400),
+            expires: Timestamp(seconds: start + 365 * 86_400), threshold: count / 2 + 1,
+            quorum: (count - 1) / 2 + 1,
+            registers: BuiltInRegisters.all.map {
+                SharedRegister(name: $0.name, definition: HashValue.sha256($0.descriptor), merge: .each)
+            }, members: members.map(charterMember))
+        do {
+            let digest = HashValue.sha256(try draft.payload())
+            return VerifiedCharter(unchecked: draft, digest: digest, alliance: digest)
+        } catch {
+            preconditionFailure("the simulator's charter keeps the rules: \(error)")
+        }
+    }
+
+    /// A member as a charter first lists it.
+    static func charterMember(_ member: SimulatedMember) -> CharterMember {
         CharterMember(
             id: member.id, name: member.name, title: "Member \(member.name)", country: "ZZ", zone: "Etc/UTC",
             role: .regulator, rootKeys: [RootKey(name: "root", key: member.publicKey("root"))],
@@ -95,8 +109,22 @@ struct SimulatedAlliance: Sendable {
 }
 
 extension SimulatedAlliance {
-    /// Every member's log before its first entry.
+    /// Every member's log before its first entry, in the order of the nodes.
     var emptyLogs: [SimulatedLog] {
-        charter.charter.members.map { SimulatedLog(LogState(member: $0, charter: charter)) }
+        complete.charter.members.map { member in
+            let isListed = charter.charter.member(id: member.id) != nil
+            return SimulatedLog(LogState(member: member, charter: isListed ? charter : complete))
+        }
+    }
+
+    /// The place of a member.
+    func number(of id: String) -> Int? { members.firstIndex { $0.id == id } }
+
+    /// The root keys with which a member signs what goes from one of these charters to the other.
+    func roots(of number: Int, in charters: [Charter]) -> [Signer] {
+        var names: [String] = []
+        for key in charters.compactMap({ $0.member(id: members[number].id) }).flatMap(\.rootKeys)
+        where !names.contains(key.name) { names.append(key.name) }
+        return names.map { members[number].root($0) }
     }
 }

@@ -5,9 +5,9 @@ import TransparencyLog
 struct Workload {
     let alliance: SimulatedAlliance
     /// Statements that must count wherever they first stand in a log whose counting goes on.
-    private(set) var mustCount: Set<HashValue> = []
+    var mustCount: Set<HashValue> = []
     /// Statements that must never count.
-    private(set) var mustNotCount: Set<HashValue> = []
+    var mustNotCount: Set<HashValue> = []
     /// Bytes of documents, by digest.
     private(set) var documents: [HashValue: [UInt8]] = [:]
     /// Makes every statement another one.
@@ -15,70 +15,29 @@ struct Workload {
 
     /// The key of an officer that rosters name and leave out by turns.
     static let leaver = "leaver"
+    /// The key of an officer whom rosters limit to another register.
+    static let clerk = "clerk"
 
     init(_ alliance: SimulatedAlliance) {
         self.alliance = alliance
     }
 
     /// Takes note of what must become of an entry.
-    private mutating func expect(_ counts: Bool, _ entry: [UInt8]) -> [UInt8] {
+    mutating func expect(_ counts: Bool, _ entry: [UInt8]) -> [UInt8] {
         if counts { mustCount.insert(HashValue.sha256(entry)) } else { mustNotCount.insert(HashValue.sha256(entry)) }
         return entry
     }
 
-    private mutating func context(_ member: SimulatedMember) -> DraftContext {
+    mutating func context(_ member: SimulatedMember) -> DraftContext {
         counter += 1
         return DraftContext(
             member: member.id, alliance: alliance.charter.alliance, issuedAt: SimulatedAlliance.start + counter)
     }
 
-    private func sign(_ draft: Draft, _ signer: Signer) -> [UInt8] {
+    func sign(_ draft: Draft, _ signer: Signer) -> [UInt8] {
         do { return try draft.signed(by: signer) } catch {
             preconditionFailure("the simulator drafts statements: \(error)")
         }
-    }
-}
-
-// MARK: - Rosters
-
-extension Workload {
-    /// A log's first batch: its roster and the definition of its register.
-    mutating func beginning(of number: Int, _ random: inout Randomness) -> [[UInt8]] {
-        let member = alliance.members[number]
-        guard let definition = BuiltInRegisters.definition(named: SimulatedAlliance.register) else {
-            preconditionFailure("the register is built in")
-        }
-        let needsTwo = random.happens(200_000)
-        let first = roster(of: member, after: nil, withLeaver: random.happens(700_000), needsTwo: needsTwo)
-        let descriptor = sign(
-            context(member).definition(
-                name: definition.name, version: definition.version, descriptor: definition.descriptor),
-            member.officer("first"))
-        var batch = [expect(true, first), expect(true, descriptor)]
-        if needsTwo { batch.append(approval(of: [descriptor], member)) }
-        return batch
-    }
-
-    private mutating func roster(
-        of member: SimulatedMember, after newest: (roster: Roster, digest: HashValue, index: UInt64)?,
-        withLeaver: Bool, needsTwo: Bool
-    ) -> [UInt8] {
-        let kinds = Set(StatementKind.allCases).subtracting([.roster])
-        let names = ["first", "second"] + (withLeaver ? [Self.leaver] : [])
-        let next = Roster(
-            ordinal: newest.map { $0.roster.ordinal + 1 } ?? 0, previous: newest?.digest,
-            officers: names.map {
-                Officer(name: $0, key: member.publicKey($0), kinds: kinds, registers: nil)
-            }, twoOfficers: needsTwo ? [SimulatedAlliance.register] : [],
-            nodes: [RosterNode(name: "node", addresses: [], tlsKeys: [HashValue.sha256("tls of \(member.name)")])])
-        return sign(context(member).roster(next), member.root)
-    }
-
-    private mutating func approval(of entries: [[UInt8]], _ member: SimulatedMember) -> [UInt8] {
-        // A careless batch may hold one statement twice; an approval names each once.
-        var named: [HashValue] = []
-        for identity in entries.map({ HashValue.sha256($0) }) where !named.contains(identity) { named.append(identity) }
-        return sign(context(member).approval(of: named), member.officer("second"))
     }
 }
 
@@ -95,7 +54,7 @@ extension Workload {
     ) -> [[UInt8]] {
         let member = alliance.members[number]
         guard let newest = log.state.roster else { return [] }
-        if random.happens(60_000) { return handOver(member, newest, isCareless: isCareless, &random) }
+        if random.happens(60_000) { return handOver(member, log, newest, isCareless: isCareless, &random) }
         var batch: [[UInt8]] = []
         for _ in 0...random.index(random.happens(100_000) ? 20 : 4) {
             if isCareless && random.happens(200_000) {
@@ -109,22 +68,11 @@ extension Workload {
             if !isCareless || random.happens(800_000) {
                 batch.append(approval(of: batch, member))
             } else {
-                for entry in batch { mustCount.remove(HashValue.sha256(entry)) }
+                expectUnapproved(batch, after: log)
+                // Nobody approves what they wrote themselves.
+                if random.happens(500_000) { batch.append(approval(of: batch, member, by: "first")) }
             }
         }
-        return batch
-    }
-
-    /// A roster with or without the one officer; a careless member lets it sign in the batch that takes it out.
-    private mutating func handOver(
-        _ member: SimulatedMember, _ newest: (roster: Roster, digest: HashValue, index: UInt64), isCareless: Bool,
-        _ random: inout Randomness
-    ) -> [[UInt8]] {
-        let stays = newest.roster.officer(named: Self.leaver) == nil
-        let needsTwo = random.happens(200_000)
-        let next = roster(of: member, after: newest, withLeaver: stays, needsTwo: needsTwo)
-        var batch = [expect(true, next)]
-        if isCareless && !stays { batch.append(expect(false, licence(member, by: Self.leaver, &random))) }
         return batch
     }
 
@@ -148,7 +96,7 @@ extension Workload {
     private mutating func unfit(
         _ member: SimulatedMember, _ log: SimulatedLog, _ others: [SimulatedLog], _ random: inout Randomness
     ) -> [UInt8]? {
-        switch random.index(5) {
+        switch random.index(8) {
         case 0: return expect(false, Array("no statement \(random.bits())".utf8))
         case 1: return expect(false, licence(member, by: "first", key: "stolen", &random))
         case 2 where log.state.roster?.roster.officer(named: Self.leaver) == nil:
@@ -159,6 +107,8 @@ extension Workload {
             guard !foreign.isEmpty else { return nil }
             // Another member's statement counts in that member's log alone; there it is expected already.
             return foreign[random.index(foreign.count)].bytes
+        case 4: return expect(false, licence(member, by: Self.clerk, &random))
+        case 5, 6: return misplacedRoster(member, log, &random)
         default:
             // Counts where it stands first, and not again.
             let own = statements(of: log)
@@ -176,7 +126,7 @@ extension Workload {
 // MARK: - Statements
 
 extension Workload {
-    private mutating func licence(
+    mutating func licence(
         _ member: SimulatedMember, by officer: String = "first", key: String? = nil,
         replacing old: (identity: HashValue, key: String)? = nil, _ random: inout Randomness
     ) -> [UInt8] {

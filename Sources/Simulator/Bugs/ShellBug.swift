@@ -14,6 +14,12 @@ enum ShellBug: String, CaseIterable, Sendable {
     case losesRequestTimers = "loses-request-timers"
     /// Never says that a bulk answer has been sent.
     case forgetsServed = "forgets-served"
+    /// Acts on a charter before it is durable.
+    case actsOnCharterEarly = "acts-on-charter-early"
+    /// Does not count again what a charter cuts.
+    case keepsOldCounts = "keeps-old-counts"
+    /// Lets a removed member stay connected.
+    case keepsRemoved = "keeps-removed"
 
     /// What goes wrong, for people.
     var text: String {
@@ -25,6 +31,9 @@ enum ShellBug: String, CaseIterable, Sendable {
         case .forgetsEvidence: "after a crash a node does not know which logs told two stories"
         case .losesRequestTimers: "the timers that bound requests never expire"
         case .forgetsServed: "a bulk answer that was sent keeps its place for ever"
+        case .actsOnCharterEarly: "a charter is acted upon before it is durable"
+        case .keepsOldCounts: "what a charter cuts is not counted again"
+        case .keepsRemoved: "a removed member stays connected"
         }
     }
 }

@@ -45,6 +45,10 @@ struct CampaignSummary: Sendable {
     private(set) var partitions = 0
     private(set) var contradictions = 0
     private(set) var forks = 0
+    /// Runs in which charters changed, how many were made, and how many of these contradict another.
+    private(set) var changing = 0
+    private(set) var charters = 0
+    private(set) var contests = 0
     private(set) var misbehaving = 0
     private(set) var virtualSeconds: Int64 = 0
     /// The longest way from healing to agreement; milliseconds.
@@ -64,6 +68,9 @@ struct CampaignSummary: Sendable {
         partitions += report.statistics.partitions
         contradictions += report.statistics.contradictions
         forks += report.statistics.forks
+        changing += report.statistics.charters > 0 ? 1 : 0
+        charters += report.statistics.charters
+        contests += report.statistics.contests
         misbehaving += report.misbehaviours.isEmpty ? 0 : 1
         virtualSeconds += report.statistics.milliseconds / 1_000
         slowest = max(slowest, report.convergedAfter ?? 0)
@@ -78,6 +85,7 @@ struct CampaignSummary: Sendable {
               nodes: \(spread); \(misbehaving) with members that misbehave
               \(virtualSeconds) virtual seconds, \(entries) entries, \(messages) messages
               \(crashes) crashes, \(partitions) partitions, \(contradictions) contradictions found, \(forks) fork proofs kept
+              \(charters) later charters in \(changing) seeds, \(contests) of them contradict another
               the slowest agreed \(slowest) ms after healing
             """
     }

@@ -59,8 +59,9 @@ extension CampaignSummary {
             "virtualSeconds": .integer(virtualSeconds), "entries": .integer(Int64(entries)),
             "messages": .integer(Int64(messages)), "crashes": .integer(Int64(crashes)),
             "partitions": .integer(Int64(partitions)), "contradictions": .integer(Int64(contradictions)),
-            "forks": .integer(Int64(forks)),
-            "slowestAgreement": .integer(slowest),
+            "forks": .integer(Int64(forks)), "charters": .integer(Int64(charters)),
+            "changing": .integer(Int64(changing)),
+            "contests": .integer(Int64(contests)), "slowestAgreement": .integer(slowest),
         ]
         return String(decoding: object.encoded(), as: UTF8.self)
     }

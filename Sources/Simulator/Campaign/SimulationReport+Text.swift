@@ -14,6 +14,11 @@ extension SimulationReport {
         lines.append(
             "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.partitions) partitions, "
                 + "\(counts.probes) quiet publications")
+        if counts.charters > 0 {
+            lines.append(
+                "  \(counts.charters) charters, \(counts.contests) of them contradict another, taken up "
+                    + "\(counts.adoptions) times, \(counts.recounts) logs counted again")
+        }
         lines.append("  rejections: \(rejections.isEmpty ? "none" : rejections)")
         lines.append("  trace \(String(traceDigest, radix: 16))")
         for violation in violations { lines.append("  \(violation)") }

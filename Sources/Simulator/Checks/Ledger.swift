@@ -1,3 +1,4 @@
+import Alliance
 import Replication
 import TransparencyLog
 
@@ -8,6 +9,8 @@ struct Ledger {
         let origin: Int
         let size: UInt64
         let root: HashValue
+        /// What is decided of the charters.
+        let charters: HashValue
     }
 
     /// The roots of each honest node's own log at every size that was ever published.
@@ -20,11 +23,16 @@ struct Ledger {
     private var genuine: Set<[UInt8]> = []
     /// The view of each state of each log, as the first honest node derived it.
     private var views: [State: HashValue] = [:]
+    /// The charters that each node has acted upon.
+    private var charters: [Set<HashValue>]
+    /// What is decided where these charters are known, as the first node found it.
+    private var decisions: [HashValue: HashValue] = [:]
 
     init(nodes: Int) {
         roots = Array(repeating: [MerkleTree.emptyRoot], count: nodes)
         receipts = Array(repeating: [:], count: nodes)
         evidence = Array(repeating: [], count: nodes)
+        charters = Array(repeating: [], count: nodes)
     }
 
     // MARK: Publications
@@ -56,6 +64,22 @@ struct Ledger {
     func receipt(of origin: Int, by node: Int) -> (size: UInt64, root: HashValue)? { receipts[node][origin] }
 
     func isGenuine(_ line: NoteSignature) -> Bool { genuine.contains(line.signature) }
+
+    // MARK: Charters
+
+    /// A node acts on charters: it must know them for ever.
+    mutating func actsOn(_ chain: CharterChain, _ node: Int) { charters[node].formUnion(chain.all.map(\.digest)) }
+
+    func hasLost(_ chain: CharterChain, _ node: Int) -> Bool { !charters[node].isSubset(of: chain.all.map(\.digest)) }
+
+    /// Takes note of what is decided; false if the same charters led to something else at another node.
+    mutating func agrees(on held: HeldCharters) -> Bool {
+        guard let known = decisions[held.digest] else {
+            decisions[held.digest] = held.decided
+            return true
+        }
+        return known == held.decided
+    }
 
     // MARK: Evidence and views
 

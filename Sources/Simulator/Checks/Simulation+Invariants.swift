@@ -14,12 +14,13 @@ extension Simulation {
         if !ledger.extend(node, with: log) {
             violate("node \(node) has published two heads of one size")
         }
-        checkVerdicts(of: log, since: before, node, on: node)
+        checkVerdicts(of: log, from: before.size, node, on: node)
     }
 
     /// What a node comes back with: all that it published, cosigned and proved.
     func checkRestart(_ node: Int) {
         guard nodes[node].isHonest else { return }
+        checkCharterRestart(node)
         if !ledger.extend(node, with: nodes[node].logs[node]) {
             violate(
                 "node \(node) lost acknowledged entries: \(nodes[node].logs[node].size) of \(ledger.published(by: node))"
@@ -47,34 +48,47 @@ extension Simulation {
             violate("node \(node) stored something else than node \(origin) published")
         }
         if log.roots[Int(before.size)] != before.root { violate("node \(node) changed the past of log \(origin)") }
-        checkVerdicts(of: log, since: before, origin, on: node)
+        checkVerdicts(of: log, from: before.size, origin, on: node)
     }
 
     /// Statements count as they must, whoever holds them, and once.
-    private func checkVerdicts(of log: SimulatedLog, since before: SimulatedLog, _ origin: Int, on node: Int) {
-        let state = Ledger.State(origin: origin, size: log.size, root: log.root)
+    func checkVerdicts(of log: SimulatedLog, from start: UInt64, _ origin: Int, on node: Int) {
+        let state = Ledger.State(
+            origin: origin, size: log.size, root: log.root, charters: nodes[node].charters.decided)
         if !ledger.agrees(on: log.viewDigest, of: state) {
             violate("node \(node) derives something else of log \(origin) at \(log.size)")
         }
-        for index in Int(before.size)..<Int(log.size) {
+        var (leaf, isJudged) = (Int(log.size), true)
+        for index in (Int(start)..<Int(log.size)).reversed() {
             let checked = checks.entry(log.entries[index], leaf: log.leaves[index])
+            if case .stateLeaf(let found) = checked { (leaf, isJudged) = (index, log.state.isJudged(found)) }
             guard case .statement(let statement) = checked else {
                 if log.verdicts[index] == .counted { violate("no statement counts at \(index) of log \(origin)") }
                 continue
             }
-            let isFirst = log.identities[statement.identity] == UInt64(index)
-            let isOwn = statement.issuer == nodes[origin].member.id
-            if log.verdicts[index] == .counted {
-                if !isFirst { violate("a statement counts twice, at \(index) of log \(origin)") }
-                if !isOwn { violate("another member's statement counts at \(index) of log \(origin)") }
-                if workload.mustNotCount.contains(statement.identity) {
-                    violate("node \(node) counts what must not count at \(index) of log \(origin)")
-                }
-            } else if isFirst, isOwn, log.verdicts[index] != .ignored(.afterEnd),
-                workload.mustCount.contains(statement.identity)
-            {
-                violate("node \(node) does not count \(index) of log \(origin): \(log.verdicts[index])")
+            if log.verdicts[index] == .counted { checkStanding(log, at: index, leaf: leaf, origin, on: node) }
+            check(statement, in: log, at: index, isJudged: isJudged, origin, on: node)
+        }
+    }
+
+    /// - Parameter isJudged: whether whoever published it knew the charter that governs it. Who did not may have had
+    ///   other rosters in mind.
+    private func check(
+        _ statement: Statement, in log: SimulatedLog, at index: Int, isJudged: Bool, _ origin: Int, on node: Int
+    ) {
+        let isFirst = log.identities[statement.identity] == UInt64(index)
+        let isOwn = statement.issuer == nodes[origin].member.id
+        if log.verdicts[index] == .counted {
+            if !isFirst { violate("a statement counts twice, at \(index) of log \(origin)") }
+            if !isOwn { violate("another member's statement counts at \(index) of log \(origin)") }
+            if isJudged && workload.mustNotCount.contains(statement.identity) {
+                let text = "\(statement.kind) by \(statement.signer.keyName)"
+                violate("node \(node) counts what must not count at \(index) of log \(origin): \(text)")
             }
+        } else if isFirst, isOwn, isJudged, log.verdicts[index] != .ignored(.afterEnd),
+            workload.mustCount.contains(statement.identity)
+        {
+            violate("node \(node) does not count \(index) of log \(origin): \(log.verdicts[index])")
         }
     }
 
@@ -86,6 +100,7 @@ extension Simulation {
         if !log.has(head.size, head.root) { violate("node \(node) cosigned a head that it does not hold") }
         if head.size < before.cosigned { violate("node \(node) cosigned less than before") }
         if log.state.end != nil { violate("node \(node) cosigned a false state leaf") }
+        if !log.isJudged(at: head.size) { violate("node \(node) cosigned what it could not compare") }
         if ledger.evidence[node].contains(origin) {
             violate("node \(node) cosigned log \(origin), against which it has evidence")
         }
@@ -146,6 +161,8 @@ extension Simulation {
         if contradicts.contains(rejection.reason), let status, !status.isContradicted {
             violate("node \(node) refuses a contradictory head of log \(origin) and keeps no evidence")
         }
+        // Under one of two charters that contradict each other, a leaf that names the other is false.
+        if rejection.reason == .falseStateLeaf && assembly.hasContradicted { return }
         if nodes[blamed].isHonest && nodes[origin].isHonest {
             violate("node \(node) finds fault with honest log \(origin): \(rejection)")
         }

@@ -6,6 +6,8 @@ enum Action {
     case start(Int)
     case crash(Int)
     case tick
+    case meeting
+    case hand(charter: Int, node: Int, tries: Int)
     case heal
     case dial(Int, Int)
     case deliver(session: Int, toFirst: Bool)
@@ -36,6 +38,8 @@ enum DiskOperation {
     case persistSignatures(origin: Int, checkpoint: [UInt8])
     case contradiction(origin: Int)
     case fork(origin: Int, [UInt8])
-    case publish([[UInt8]])
+    /// Statements that were drafted under those charters; none for a leaf alone.
+    case publish([[UInt8]], under: HashValue)
+    case charter([UInt8], from: CharterSource)
     case document(HashValue, [UInt8])
 }

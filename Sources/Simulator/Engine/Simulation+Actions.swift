@@ -8,6 +8,8 @@ extension Simulation {
         case .crash(let node): crash(node)
         case .tick: tick()
         case .heal: heal()
+        case .meeting: meet()
+        case .hand(let charter, let node, let tries): hand(charter, to: node, tries: tries)
         case .dial(let a, let b): dial(a, b)
         case .deliver(let session, let toFirst): deliver(session, toFirst: toFirst)
         case .end(let session, let first): endSession(session, first: first)
@@ -46,13 +48,14 @@ extension Simulation {
         }
         if random.happens(faults.partitions) { partition() }
         checkMemory()
+        checkSessions()
         advancePhase()
     }
 
     // MARK: Starting and crashing
 
     private func startNode(_ node: Int) {
-        guard !nodes[node].isUp else { return }
+        guard !nodes[node].isUp, nodes[node].hasJoined else { return }
         nodes[node].life += 1
         nodes[node].signatures = []
         nodes[node].diskFree = now
@@ -64,11 +67,12 @@ extension Simulation {
             for index in snapshots.indices { (snapshots[index].isContradicted, snapshots[index].fork) = (false, []) }
         }
         nodes[node].replication = Replication(
-            settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: alliance.membership,
+            settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: Membership(nodes[node].chain),
             logs: snapshots, seed: random.bits(), memory: signatures)
         let isFirst = nodes[node].life == 1
         feed(node, .started)
         if nodes[node].logs[node].size == 0 { publish(node) }
+        nameCharter(node)
         if isFirst {
             for other in (node + 1)..<max(node + 1, nodes.count) where topology.connects(node, other, of: nodes.count) {
                 dial(node, other)
@@ -90,11 +94,11 @@ extension Simulation {
             sessions[index].isBroken = true
             queue.plan(.end(session: index, first: !isFirst), at: now + random.number(1...1_000))
         }
-        if let (origin, log) = nodes[node].doubtful {
+        if let write = nodes[node].doubtful {
             nodes[node].doubtful = nil
             if random.happens(500_000) {
                 note("\(node) finds that a failed write was made")
-                nodes[node].logs[origin] = log
+                make(write, on: node)
             }
         }
         if options.shellBug == .restoresBackup, let old = nodes[node].backup { nodes[node].logs[node] = old }
@@ -105,11 +109,11 @@ extension Simulation {
 
     /// An officer submits some statements.
     func publish(_ node: Int) {
-        guard nodes[node].isUp, !nodes[node].isPublishing else { return }
+        guard nodes[node].isUp, !nodes[node].isPublishing, nodes[node].logs[node].isOpen else { return }
         let log = nodes[node].logs[node]
         let statements =
             log.size == 0
-            ? workload.beginning(of: node, &random)
+            ? workload.beginning(of: node, log, &random)
             : workload.batch(
                 for: node, log, others: nodes[node].logs, isCareless: nodes[node].isCareless, &random)
         submit(statements, on: node)
@@ -123,7 +127,7 @@ extension Simulation {
     private func submit(_ statements: [[UInt8]], on node: Int) {
         guard !statements.isEmpty else { return }
         nodes[node].isPublishing = true
-        plan(.publish(statements), on: node)
+        plan(.publish(statements, under: nodes[node].charterDigest), on: node)
     }
 
     /// Puts something into the disk's queue.
@@ -137,8 +141,8 @@ extension Simulation {
 
     private func serve(_ request: Request) {
         let server = request.server
-        guard nodes[server].isUp, !isBlocked(request.asker, server), !isBlocked(server, request.asker),
-            !random.happens(faults.failedRequests)
+        guard nodes[server].isUp, nodes[server].admits(nodes[request.asker].member),
+            !isBlocked(request.asker, server), !isBlocked(server, request.asker), !random.happens(faults.failedRequests)
         else {
             queue.plan(.answer(request, .failure(.unreachable)), at: now + delay())
             return
@@ -150,8 +154,8 @@ extension Simulation {
 
     /// What a node answers when it is asked for a document; nil for nothing.
     private func serveDocument(_ digest: HashValue, to asker: Int, from server: Int) -> [UInt8]? {
-        guard nodes[server].isUp, !isBlocked(server, asker), nodes[server].knowsRoster(of: asker),
-            let bytes = nodes[server].documents[digest]
+        guard nodes[server].isUp, nodes[server].admits(nodes[asker].member), !isBlocked(server, asker),
+            nodes[server].knowsRoster(of: asker), let bytes = nodes[server].documents[digest]
         else { return nil }
         if nodes[server].misbehaviour == .withholds && random.happens(500_000) { return nil }
         return nodes[server].misbehaviour == .servesOtherDocuments ? bytes + [0] : bytes

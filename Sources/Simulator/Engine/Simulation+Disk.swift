@@ -16,7 +16,7 @@ extension Simulation {
                 return
             }
             checkGenuine(note, on: node)
-            nodes[node].logs[origin].keepHead(note, quorum: alliance.membership.quorum)
+            nodes[node].logs[origin].keepHead(note, quorum: nodes[node].charter.quorum)
         case .persistSignatures(let origin, let checkpoint):
             guard
                 let waiting = nodes[node].signatures.firstIndex(where: {
@@ -24,7 +24,7 @@ extension Simulation {
                 })
             else { return }
             let lines = nodes[node].signatures.remove(at: waiting).lines
-            nodes[node].logs[origin].keep(lines, checkpoint: checkpoint, quorum: alliance.membership.quorum)
+            nodes[node].logs[origin].keep(lines, checkpoint: checkpoint, quorum: nodes[node].charter.quorum)
         case .contradiction(let origin):
             nodes[node].logs[origin].isContradicted = true
             checkEvidence(of: origin, on: node)
@@ -32,7 +32,8 @@ extension Simulation {
             nodes[node].logs[origin].fork = proof
             nodes[node].logs[origin].isContradicted = true
             checkFork(proof, of: origin, on: node)
-        case .publish(let statements): finishPublishing(statements, on: node)
+        case .publish(let statements, let charters): finishPublishing(statements, under: charters, on: node)
+        case .charter(let file, let source): consider(file, from: source, on: node)
         case .document(let digest, let bytes):
             nodes[node].documents[digest] = bytes
             checkDocument(digest, on: node)
@@ -56,16 +57,23 @@ extension Simulation {
         (try? SignedNote(parsing: note)).flatMap { try? Checkpoint(parsing: $0.text) }
     }
 
-    /// Makes a log's new state durable; or fails, whereupon a crash may bring it to light all the same.
-    private func write(_ log: SimulatedLog, _ origin: Int, on node: Int) -> Bool {
+    /// Makes something durable; or fails, whereupon a crash may bring it to light all the same.
+    func write(_ write: Write, on node: Int) -> Bool {
         if random.happens(faults.failedWrites) {
             note("\(node) fails to write")
-            nodes[node].doubtful = random.happens(500_000) ? (origin, log) : nil
+            nodes[node].doubtful = random.happens(500_000) ? write : nil
             return false
         }
         nodes[node].doubtful = nil
-        nodes[node].logs[origin] = log
+        make(write, on: node)
         return true
+    }
+
+    func make(_ write: Write, on node: Int) {
+        switch write {
+        case .log(let origin, let log): nodes[node].logs[origin] = log
+        case .charters(let charters): nodes[node].charters = charters
+        }
     }
 
     // MARK: Others' logs
@@ -78,7 +86,9 @@ extension Simulation {
         let before = log
         checkGenuine(note, on: node)
         do throws(Rejection) {
-            try receive(answer, head, &log)
+            if let version = try receive(answer, head, &log) {
+                return report(node, .ingested(request, .waitingForCharter(version: version)))
+            }
         } catch {
             return report(node, .ingested(request, .rejected(error)))
         }
@@ -86,11 +96,11 @@ extension Simulation {
             return violate("node \(node) is about to store what is not under the head of log \(origin)")
         }
         log.acceptedSize = max(log.acceptedSize, head.size)
-        if answer.to == head.size { log.keepHead(note, quorum: alliance.membership.quorum) }
+        if answer.to == head.size { log.keepHead(note, quorum: nodes[node].charter.quorum) }
         if options.shellBug == .storesLate {
             // What is reported is not on the disk yet, and a crash takes it back.
-            nodes[node].doubtful = (origin, before)
-        } else if !write(log, origin, on: node) {
+            nodes[node].doubtful = .log(origin, before)
+        } else if !write(.log(origin, log), on: node) {
             return report(node, .ingested(request, .failed))
         }
         nodes[node].logs[origin] = log
@@ -106,7 +116,11 @@ extension Simulation {
     }
 
     /// Ties a range to its head, and counts its batches.
-    private func receive(_ answer: RangeAnswer, _ head: Checkpoint, _ log: inout SimulatedLog) throws(Rejection) {
+    ///
+    /// - Returns: the version of a charter that is due before, if any.
+    private func receive(
+        _ answer: RangeAnswer, _ head: Checkpoint, _ log: inout SimulatedLog
+    ) throws(Rejection) -> UInt64? {
         guard let entries = try? EntryBundle.decode(answer.entries, limit: WireLimits.rangeEntries) else {
             preconditionFailure("Replication hands over well-formed answers")
         }
@@ -115,6 +129,10 @@ extension Simulation {
         guard let last = entries.last, last.starts(with: StateLeaf.familyPrefix) else {
             throw Rejection(.malformedRange, origin: head.origin, "the range does not end with a batch's state leaf")
         }
+        for entry in entries where entry.starts(with: StateLeaf.familyPrefix) {
+            guard let leaf = try? StateLeaf(parsing: entry) else { continue }
+            if leaf.charterVersion > log.state.charter.charter.version { return UInt64(leaf.charterVersion) }
+        }
         let checked = checks.check(entries, leaves, after: log.state)
         var start = 0
         for index in entries.indices where entries[index].starts(with: StateLeaf.familyPrefix) {
@@ -122,6 +140,7 @@ extension Simulation {
             start = index + 1
         }
         guard log.frontier == edge else { preconditionFailure("two ways to the same edge") }
+        return nil
     }
 
     /// A member's roster has come: its sessions may do everything now.
@@ -139,6 +158,7 @@ extension Simulation {
         let before = log
         // The store has the last word.
         guard checkpoint.size >= log.cosigned, log.has(checkpoint.size, checkpoint.root), log.isTrustworthy,
+            log.isJudged(at: checkpoint.size),
             !log.isContradicted || options.shellBug == .forgetsEvidence
         else { return report(node, .cosigningFailed(origin: origins[origin], size: checkpoint.size)) }
         let seconds = UInt64(nodes[node].clock(now).milliseconds / 1000)
@@ -148,11 +168,11 @@ extension Simulation {
         // A write that fails may come to light after a crash, with the signature.
         ledger.made(line)
         log.cosigned = checkpoint.size
-        log.keep([line], checkpoint: text, quorum: alliance.membership.quorum)
+        log.keep([line], checkpoint: text, quorum: nodes[node].charter.quorum)
         if options.shellBug == .storesLate {
-            if nodes[node].doubtful?.origin != origin { nodes[node].doubtful = (origin, before) }
+            if case .log(origin, _)? = nodes[node].doubtful {} else { nodes[node].doubtful = .log(origin, before) }
             nodes[node].logs[origin] = log
-        } else if !write(log, origin, on: node) {
+        } else if !write(.log(origin, log), on: node) {
             return report(node, .cosigningFailed(origin: origins[origin], size: checkpoint.size))
         }
         ledger.cosigned(checkpoint, origin, by: node)
@@ -163,23 +183,27 @@ extension Simulation {
 
     // MARK: Our own log
 
-    private func finishPublishing(_ statements: [[UInt8]], on node: Int) {
+    private func finishPublishing(_ statements: [[UInt8]], under charters: HashValue, on node: Int) {
         nodes[node].isPublishing = false
+        let life = nodes[node].life
+        defer { if nodes[node].life == life { nameCharter(node) } }
         let before = nodes[node].logs[node]
         var log = before
-        let batch = accepted(statements, log, on: node)
-        guard !batch.isEmpty else { return }
+        // What was drafted under other charters may mean something else by now: its officer submits it again, or not.
+        let isStale = nodes[node].isCareless && charters != nodes[node].charterDigest
+        let batch = isStale ? [] : accepted(statements, log, on: node)
+        guard log.isOpen, !batch.isEmpty || log.needsLeaf else { return }
         let leaf = nodes[node].misbehaviour == .liesAboutState && random.happens(300_000) ? falseLeaf(log) : nil
         _ = log.publish(batch, batch.map { bytes(of: $0, among: statements) }, leaf: leaf)
         let note = signedHead(log.size, log.root, by: node)
-        log.keepHead(note, quorum: alliance.membership.quorum)
+        log.keepHead(note, quorum: nodes[node].charter.quorum)
         (log.acceptedSize, log.cosigned) = (log.size, log.size)
         // Documents are there before anything names them.
         keepDocuments(of: log, on: node)
         if options.shellBug == .announcesEarly {
-            nodes[node].doubtful = (node, before)
+            nodes[node].doubtful = .log(node, before)
             nodes[node].logs[node] = log
-        } else if !write(log, node, on: node) {
+        } else if !write(.log(node, log), on: node) {
             if before.size == 0 { publish(node) }
             return
         }
@@ -224,7 +248,8 @@ extension Simulation {
     /// A leaf that claims an empty register.
     private func falseLeaf(_ log: SimulatedLog) -> [UInt8] {
         StateLeaf(
-            entryCount: log.size + 7, charterVersion: 1, charterDigest: alliance.charter.digest, lines: []
+            entryCount: log.size + 7, charterVersion: log.state.charter.charter.version,
+            charterDigest: log.state.charter.digest, lines: []
         ).bytes
     }
 

@@ -50,7 +50,10 @@ extension Simulation {
         case .listMissingDocuments(let limit):
             let missing = nodes[node].logs.flatMap { nodes[node].missing($0.documents) }
             feed(node, .documentsMissing(Array(missing.prefix(limit))))
-        case .cancelFetch, .serveDocument, .serveCharter, .considerCharter: break
+        case .serveCharter(let peer, let version): serveCharters(version, to: peer, from: node)
+        case .considerCharter(let peer, let version, let file):
+            plan(.charter(file, from: .peer(peer, version: version)), on: node)
+        case .cancelFetch, .serveDocument: break
         }
     }
 

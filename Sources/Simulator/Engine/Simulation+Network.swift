@@ -49,7 +49,9 @@ extension Simulation {
         queue.plan(.dial(a, b), at: now + random.number(200...400))
         let pair = a * nodes.count + b
         if let index = currentSessions[pair], sessions[index].firstOpen || sessions[index].secondOpen { return }
-        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a) else { return }
+        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a), nodes[a].admits(nodes[b].member),
+            nodes[b].admits(nodes[a].member)
+        else { return }
         let session = Session(
             first: a, second: b, idAtFirst: PeerID(UInt64(nodes[a].sessions.count)),
             idAtSecond: PeerID(UInt64(nodes[b].sessions.count)))

@@ -23,6 +23,7 @@ extension Simulation {
         note("heal")
         faults = faults.healed
         phase = .healed
+        settleCharters()
         for a in nodes.indices {
             for b in nodes.indices { blockedUntil[a][b] = min(blockedUntil[a][b], now) }
             queue.plan(.start(a), at: now + 1)
@@ -34,6 +35,7 @@ extension Simulation {
         switch phase {
         case .chaos, .finished: break
         case .healed:
+            mendLogs()
             let difference = difference()
             if difference == nil {
                 convergedAt = now
@@ -63,7 +65,12 @@ extension Simulation {
 
     private func probe() {
         // From the ends first: they are the furthest apart.
-        let node = [0, nodes.count - 1, random.index(nodes.count)][statistics.probes]
+        let able = nodes.indices.filter { nodes[$0].hasJoined && nodes[$0].logs[$0].isOpen && belongs($0) }
+        guard !able.isEmpty else {
+            phase = .finished
+            return
+        }
+        let node = [able[0], able[able.count - 1], able[random.index(able.count)]][statistics.probes]
         statistics.probes += 1
         phase = .probing(node: node, size: nodes[node].logs[node].size, by: nil)
         submitProbe(node)

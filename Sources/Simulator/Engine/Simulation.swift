@@ -1,3 +1,4 @@
+import Alliance
 import Replication
 import TransparencyLog
 
@@ -19,6 +20,9 @@ final class Simulation {
     let bounds: Bounds
     var workload: Workload
     let checks = EntryChecks()
+    let charterChecks = CharterChecks()
+    let plan: CharterPlan
+    var assembly: Assembly
     let signatures = RememberedSignatures()
     var random: Randomness
     var now: Int64 = SimulatedAlliance.start * 1_000
@@ -50,15 +54,20 @@ final class Simulation {
         faults = options.faults ?? drawn
         drawnFaults = faults
         let shape = Topology.allCases[random.index(Topology.allCases.count)]
-        topology = options.topology ?? shape
+        let topology = options.topology ?? shape
+        self.topology = topology
         let half = random.happens(500_000) ? 0 : 1 + random.index(max(1, count / 3))
         let misbehaving = min(options.byzantine ?? half, count - 2)
-        alliance = SimulatedAlliance.of(count)
+        let plan = CharterPlan.drawn(seed: seed, options, topology, nodes: count, honest: count - misbehaving)
+        self.plan = plan
+        alliance = SimulatedAlliance.of(count, newcomers: plan.newcomers)
+        assembly = Assembly(alliance, leaver: plan.leaver)
         origins = alliance.members.map(\.origin)
         workload = Workload(alliance)
         settings = Self.settings
         bounds = Bounds(
-            faults, diameter: topology.diameter(ofFirst: count - misbehaving, of: count), nodes: count)
+            faults, diameter: plan.diameter(of: count - misbehaving, topology, of: count), nodes: count,
+            charters: plan.meetings)
         blockedUntil = Array(repeating: Array(repeating: 0, count: count), count: count)
         currentSessions = Array(repeating: nil, count: count * count)
         ledger = Ledger(nodes: count)
@@ -107,7 +116,9 @@ final class Simulation {
                     index: index, member: member,
                     skew: random.number(-faults.clockSkew...faults.clockSkew) * 1_000,
                     isDialOutOnly: random.happens(200_000), isCareless: random.happens(300_000),
-                    misbehaviour: misbehaviour, logs: alliance.emptyLogs))
+                    misbehaviour: misbehaviour,
+                    charters: HeldCharters(CharterChain(alliance.charter), alliance.emptyLogs),
+                    hasJoined: !plan.newcomers.contains(index)))
         }
     }
 
@@ -115,6 +126,7 @@ final class Simulation {
     func run() -> SimulationReport {
         for node in nodes.indices { queue.plan(.start(node), at: now + Int64(node)) }
         queue.plan(.tick, at: now + 100)
+        planMeetings()
         queue.plan(.heal, at: now + options.chaos)
         while violations.isEmpty, phase != .finished, let (time, action) = queue.next() {
             now = time

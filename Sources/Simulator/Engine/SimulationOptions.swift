@@ -14,6 +14,8 @@ struct SimulationOptions: Sendable {
     var topology: Topology?
     /// How the misbehaving nodes misbehave; nil: drawn.
     var misbehaviours: [Misbehaviour]?
+    /// How often the regulators meet to change the charter; nil: drawn, never in half of the runs.
+    var charters: Int?
     /// A mistake that the nodes' shells make.
     var shellBug: ShellBug?
     /// Whether every line of the trace is kept, besides its digest.
@@ -40,21 +42,22 @@ enum Topology: String, CaseIterable, Sendable {
         }
     }
 
-    /// The longest of the shortest ways between the first so many nodes, which are connected among themselves.
-    func diameter(ofFirst part: Int, of count: Int) -> Int {
+    /// The longest of the shortest ways between some nodes by themselves; nil where they are not all connected.
+    func diameter(of part: [Int], of count: Int) -> Int? {
         var longest = 0
-        for start in 0..<part {
-            var distances: [Int?] = Array(repeating: nil, count: part)
+        for start in part {
+            var distances: [Int?] = Array(repeating: nil, count: count)
             distances[start] = 0
             var queue = [start]
             while let node = queue.first, let distance = distances[node] {
                 queue.removeFirst()
-                for next in 0..<part where distances[next] == nil && connects(node, next, of: count) {
+                longest = max(longest, distance)
+                for next in part where distances[next] == nil && connects(node, next, of: count) {
                     distances[next] = distance + 1
                     queue.append(next)
                 }
             }
-            longest = max(longest, distances.map { $0 ?? part }.max() ?? 0)
+            guard part.allSatisfy({ distances[$0] != nil }) else { return nil }
         }
         return longest
     }
@@ -69,9 +72,9 @@ struct Bounds {
     /// periodic exchange.
     let publication: Int64
 
-    init(_ faults: Faults, diameter: Int, nodes: Int) {
+    init(_ faults: Faults, diameter: Int, nodes: Int, charters: Int) {
         let hops = Int64(diameter)
-        convergence = 40_000 + hops * 8_000
+        convergence = 40_000 + hops * 8_000 + (charters > 0 ? 20_000 : 0)
         publication =
             1_000 + hops * (300 + 4 * faults.latency.upperBound) + (2 * Int64(nodes) + 4 * hops + 10)
             * faults.disk.upperBound
@@ -92,6 +95,12 @@ struct Statistics {
     var contradictions = 0
     var forks = 0
     var probes = 0
+    /// Charters that were made after the first, and how many of them contradict another.
+    var charters = 0
+    var contests = 0
+    /// How often a node took up a charter, and how many logs were counted again.
+    var adoptions = 0
+    var recounts = 0
     var rejections: [(String, Int)] = []
 
     mutating func count(_ reason: String) {

@@ -27,6 +27,7 @@ extension Event {
         case .clockSet(let ahead): "clock \(ahead)"
         case .freshnessWanted(let origin): "freshness \(origin)"
         case .membershipChanged(let membership, _): "membership \(membership.version)"
+        case .recounted(let origin, let isTrustworthy): "recounted \(origin) \(isTrustworthy)"
         case .charterConsidered(let id, let version, let outcome): "charter \(id) \(version) \(outcome)"
         case .timer(let timer): "timer \(timer)"
         }

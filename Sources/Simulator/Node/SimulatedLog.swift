@@ -42,6 +42,35 @@ struct SimulatedLog {
         self.state = state
     }
 
+    /// The root key that signs the next roster.
+    var rootKeyName: String {
+        (state.governance.member(at: size) ?? state.member).rootKeys[0].name
+    }
+
+    /// Whether its owner may publish, as far as the charters go.
+    var isOpen: Bool {
+        state.end == nil && state.charterVersion <= state.charter.charter.version && state.governance.isActive(at: size)
+    }
+
+    /// Whether a leaf that names the charter in force is due before anything else.
+    var needsLeaf: Bool { size > 0 && !state.isJudged && isOpen }
+
+    /// Whether the leaf that ends at a size was compared with what the entries before it give.
+    func isJudged(at size: UInt64) -> Bool {
+        guard size > 0, let leaf = try? StateLeaf(parsing: entries[Int(size) - 1]) else { return state.isJudged }
+        return state.isJudged(leaf)
+    }
+
+    /// The state leaves with the size that each batch ends at.
+    var stateLeaves: [(end: UInt64, leaf: StateLeaf)] {
+        entries.indices.compactMap { index in
+            guard entries[index].starts(with: StateLeaf.familyPrefix),
+                let leaf = try? StateLeaf(parsing: entries[index])
+            else { return nil }
+            return (UInt64(index + 1), leaf)
+        }
+    }
+
     /// Whether the tree has this root at this size.
     func has(_ size: UInt64, _ root: HashValue) -> Bool {
         size <= self.size && roots[Int(size)] == root
@@ -71,6 +100,21 @@ struct SimulatedLog {
         let outcome = unfailing { try state.process(batch, reader: self) }
         append(bytes, batch.map(\.leaf))
         derive(outcome, batch)
+    }
+
+    /// Counts a batch of entries that are held.
+    mutating func count(_ batch: [CheckedEntry]) {
+        derive(unfailing { try state.process(batch, reader: self) }, batch)
+    }
+
+    /// Goes on from another state with the same entries.
+    mutating func resume(_ state: LogState) { self.state = state }
+
+    /// Forgets everything that was derived, and nothing else.
+    mutating func forgetDerived(_ empty: LogState) {
+        state = empty
+        (rows, identities, verdicts, documents, maps, pages) = ([:], [:], [], [], [:], [:])
+        viewDigest = .zero
     }
 
     private func unfailing<Result>(_ body: () throws -> Result) -> Result {

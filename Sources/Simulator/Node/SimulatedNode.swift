@@ -21,12 +21,14 @@ struct SimulatedNode {
     let misbehaviour: Misbehaviour?
 
     // Durable.
-    /// As many as there are nodes, in their order.
-    var logs: [SimulatedLog]
+    /// The charters that it holds, with the logs as they are counted under them.
+    var charters: HeldCharters
     var documents: [HashValue: [UInt8]] = [:]
     /// A write that was said to have failed, as it would be if it had reached the disk: a crash may bring it to light,
     /// the next write that succeeds takes its place.
-    var doubtful: (origin: Int, log: SimulatedLog)?
+    var doubtful: Write?
+    /// Whether its member was ever admitted.
+    var hasJoined: Bool
     /// Its own log as it was some time ago; for the bug that restores it.
     var backup: SimulatedLog?
 
@@ -47,6 +49,15 @@ struct SimulatedNode {
     /// The second telling of its own log, if it tells two.
     var fork: Branch?
 
+    /// As many as there are nodes, in their order.
+    var logs: [SimulatedLog] {
+        get { charters.logs }
+        _modify { yield &charters.logs }
+    }
+    var chain: CharterChain { charters.chain }
+    var charterDigest: HashValue { charters.digest }
+    var charter: Charter { charters.chain.current.charter }
+
     var isUp: Bool { replication != nil }
     var isHonest: Bool { misbehaviour == nil }
     var origin: String { member.origin }
@@ -58,6 +69,16 @@ struct SimulatedNode {
 
     /// Whether this member's roster is held: only then its sessions may do everything.
     func knowsRoster(of other: Int) -> Bool { logs[other].state.roster != nil }
+
+    /// Whether a member may connect.
+    func admits(_ other: SimulatedMember) -> Bool {
+        charter.member(id: other.id).map { $0.standing != .removed } ?? false
+    }
+
+    /// Whether a log is one of the charter in force.
+    func lists(_ log: SimulatedLog) -> Bool { charter.member(origin: log.state.governance.origin) != nil }
+
+    mutating func take(_ chain: CharterChain) { charters.take(chain) }
 
     /// Documents that counted statements name and that are not held.
     func missing(_ documents: [PolicyDocument]) -> [DocumentNeed] {
@@ -75,6 +96,34 @@ struct SimulatedNode {
                 missingDocuments: missing(log.documents))
         }
     }
+}
+
+/// The charters that a node holds, and the logs as they are counted under them.
+struct HeldCharters {
+    private(set) var chain: CharterChain
+    private(set) var digest: HashValue
+    /// What is decided, on which every view rests.
+    private(set) var decided: HashValue
+    var logs: [SimulatedLog]
+
+    init(_ chain: CharterChain, _ logs: [SimulatedLog]) {
+        self.chain = chain
+        self.logs = logs
+        digest = CharterChecks.digest(chain)
+        decided = CharterChecks.decided(chain)
+    }
+
+    mutating func take(_ chain: CharterChain) {
+        self.chain = chain
+        digest = CharterChecks.digest(chain)
+        decided = CharterChecks.decided(chain)
+    }
+}
+
+/// What one write makes durable.
+enum Write {
+    case log(Int, SimulatedLog)
+    case charters(HeldCharters)
 }
 
 /// How a Byzantine member misbehaves. Each can be had alone.
@@ -103,4 +152,6 @@ enum Misbehaviour: String, CaseIterable, Sendable {
     case shrinks
     /// Makes signatures that do not verify, in the name of others.
     case forgesCosignatures
+    /// Goes on under the charter that it began with, whatever the others decide.
+    case ignoresCharters
 }

@@ -88,7 +88,7 @@ extension Simulation {
             guard random.happens(300_000) else { return }
             fork = Branch(log: before, audience: nodes.indices.filter { $0 != node && random.happens(500_000) })
         }
-        guard var fork else { return }
+        guard var fork, fork.log.isOpen else { return }
         let statements = workload.batch(
             for: node, fork.log, others: nodes[node].logs, isCareless: false, &random)
         guard !statements.isEmpty else { return }

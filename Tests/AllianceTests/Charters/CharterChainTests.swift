@@ -53,6 +53,28 @@ struct CharterChainTests {
         #expect(chain.current.digest == out.digest)
     }
 
+    @Test("Who changed their root keys in one of two successors still has a say in settling them")
+    func rotatedKeysSettle() throws {
+        let draft = try TestCharters.after(first) { charter in
+            for position in 1...2 {
+                let name = charter.members[position].name
+                charter.members[position].rootKeys = [
+                    RootKey(name: "root-3", key: try TestKey.signingKey("\(name) root-3"))
+                ]
+                charter.cuts.append(try TestCharters.cut(name, at: 0))
+            }
+        }
+        let (pk, old) = (TestAlliance.root("pk"), ["sv", "us"].map { TestAlliance.root($0) })
+        let new = ["sv", "us"].map { TestAlliance.root($0, 3) }
+        let a = try TestCharters.sign(draft, with: [pk, old[0]] + new)
+        var chain = try TestCharters.chain(first, a)
+        try chain.add(try named("B", after: first, by: ["pk", "us"]))
+        #expect(chain.isContested)
+        let out = try TestCharters.sign(try TestCharters.after(a) { $0.alliance = "A3" }, with: [pk] + old + new)
+        try chain.add(out)
+        #expect(!chain.isContested && chain.current.digest == out.digest)
+    }
+
     @Test("Two ways out that name different successors are none; a third without their signers is")
     func twoWaysOut() throws {
         let first = try TestCharters.first { charter in
