@@ -144,7 +144,7 @@ actor CertificateWatch {
         self.warned = (warning, now)
         let text: Logger.Message =
             switch warning {
-            case .endsSoon: "this node's certificate ends soon; renew it with entente certificate renew"
+            case .endsSoon: "this node's certificate ends soon; renew it with entente tls renew"
             case .ended: "this node's certificate has ended and no peer accepts it; renew it"
             case .notYetValid: "this node's certificate is not valid yet; is the clock right?"
             }

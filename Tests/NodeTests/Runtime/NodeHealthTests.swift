@@ -36,6 +36,14 @@ struct NodeHealthTests {
         #expect(codes { $0.judge(term, now: now) } == expected)
     }
 
+    @Test(arguments: [
+        (KeyStanding.listed(node: "node1"), []), (.notListed, ["attention certificate-key-not-listed"]),
+        (.revoked, ["critical certificate-key-revoked"]),
+    ])
+    func theCertificatesKey(standing: KeyStanding, expected: [String]) {
+        #expect(codes { $0.judge(standing) } == expected)
+    }
+
     @Test func aCharterThatEnds() throws {
         let charter = try TestAlliance.draft()
         let ends = charter.expires.seconds
