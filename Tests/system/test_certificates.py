@@ -375,7 +375,7 @@ def test_the_operator_is_warned_before_the_end(nodes):
     sv.mark_log()
     sv.process.send_signal(signal.SIGHUP)
     eventually(lambda: sv.status()["certificate"]["warning"] == "endsSoon", "29 days are one", 10)
-    assert "certificate ends soon" in sv.new_log_lines()
+    eventually(lambda: "certificate ends soon" in sv.new_log_lines(), "the log says so", 5)
     shown = sv.cli("status", check=False)
     assert shown.returncode == 1 and "ATTENTION: the certificate ends in 2" in shown.stdout
     sv.cli("tls", "renew", "--keys", sv.keys)

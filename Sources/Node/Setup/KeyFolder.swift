@@ -42,6 +42,19 @@ public struct KeyFolder: Sendable {
         return files
     }
 
+    /// The names of private keys without a public half beside them: only their passphrase tells what they are.
+    public var unpaired: [String] {
+        let names = Set(FileFacts.names(in: path) ?? [])
+        return names.filter { $0.hasSuffix(KeyFile.privateSuffix) }.map { String($0.dropLast(4)) }
+            .filter { !names.contains($0 + KeyFile.publicSuffix) }.sorted()
+    }
+
+    /// The certificates that lie beside the keys.
+    public var certificates: [PeerCertificate] {
+        (FileFacts.names(in: path) ?? []).filter { $0.hasSuffix(".pem") }
+            .compactMap { try? CertificateRenewal.read("\(path)/\($0)") }
+    }
+
     /// The member's public file beside its keys.
     ///
     /// - Throws: ``SetupError`` where there is none, or several.
