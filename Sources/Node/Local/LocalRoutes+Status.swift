@@ -77,7 +77,7 @@ extension LocalRoutes {
         return [
             "begins": Self.time(term.begins), "ends": Self.time(term.ends),
             "key": .string(HashValue(material.leaf.keyDigest)?.hex ?? ""),
-            "warning": term.warning(at: Clock.seconds).map { .string($0.rawValue) } ?? .null,
+            "warning": term.warning(at: Clock.seconds).map { .string($0.word) } ?? .null,
         ]
     }
 

@@ -36,8 +36,6 @@ public struct NodeHealth: Sendable, Hashable {
 
     public var level: Level { concerns.map(\.level).max() ?? .ok }
 
-    /// Days ahead of an end at which the operator is told.
-    static let warningDays: Int64 = 30
     /// Bytes of the disk that are left.
     static let disk = (low: UInt64(2) << 30, critical: UInt64(256) << 20)
     /// Seconds by which a peer's clock may differ. Cosignatures more than 300 s ahead do not count.
@@ -48,6 +46,12 @@ public struct NodeHealth: Sendable, Hashable {
         concerns.sort { $0.level > $1.level }
     }
 
+    private static func level(_ notice: EndNotice) -> Level { notice.rawValue > 1 ? .attention : .critical }
+
+    private static func when(_ days: Int64) -> String {
+        days < 1 ? "within a day" : days == 1 ? "in 1 day" : "in \(days) days"
+    }
+
     /// The certificate that the node shows its peers.
     public mutating func judge(_ term: CertificateTerm, now: Int64) {
         let days = (term.ends - now) / 86_400
@@ -55,9 +59,10 @@ public struct NodeHealth: Sendable, Hashable {
         case .ended: add(.critical, "certificate-ended", "the certificate has ended and no peer accepts it; renew it")
         case .notYetValid:
             add(.critical, "certificate-not-yet", "the certificate is not valid yet; is the clock right?")
-        case .endsSoon:
-            let when = days < 1 ? "within a day" : "in \(days) days"
-            add(.attention, "certificate-ends", "the certificate ends \(when); renew it with entente tls renew")
+        case .endsSoon(let notice):
+            add(
+                Self.level(notice), "certificate-ends",
+                "the certificate ends \(Self.when(days)); renew it with entente tls renew")
         case nil: break
         }
     }
@@ -94,10 +99,14 @@ public struct NodeHealth: Sendable, Hashable {
             )
         }
         let left = charter.expires.seconds - now
-        if left <= 0 {
+        switch EndNotice(left: left) {
+        case .over?:
             add(.critical, "charter-expired", "the charter has expired: verifications of now answer \"cannot tell\"")
-        } else if left < Self.warningDays * 86_400 {
-            add(.attention, "charter-expires", "the charter expires in \(left / 86_400) days; propose the next version")
+        case let notice?:
+            add(
+                Self.level(notice), "charter-expires",
+                "the charter expires \(Self.when(left / 86_400)); propose the next version")
+        case nil: break
         }
         if own != .active {
             add(

@@ -11,8 +11,6 @@ import UnixSignals
 actor CertificateWatch {
     /// Seconds between two looks at the files.
     static let interval: Int64 = 5
-    /// Seconds between two warnings in the log about one certificate.
-    static let warningInterval: Int64 = 86_400
 
     enum Outcome: Sendable, Hashable {
         case unchanged
@@ -33,7 +31,7 @@ actor CertificateWatch {
     /// The files that were refused last, so that they are complained about once.
     private var refused: CertificateFiles?
     private var unreadable: String?
-    private var warned: (warning: CertificateTerm.Warning, at: Int64)?
+    private var warned = NoticeRepeat()
 
     /// - Parameters:
     ///   - member: the id of the member whose node this is.
@@ -86,7 +84,7 @@ actor CertificateWatch {
             try self.tls.replace(with: material)
             self.used = files
             self.refused = nil
-            self.warned = nil
+            self.warned = NoticeRepeat()
             let key = HashValue(material.leaf.keyDigest)?.hex ?? ""
             self.logger.notice(
                 "a new certificate is in use",
@@ -136,19 +134,16 @@ actor CertificateWatch {
 
     private func warn() {
         let (term, now) = (self.tls.material.term, self.trust.now)
-        guard let warning = term.warning(at: now) else {
-            self.warned = nil
-            return
-        }
-        if let warned, warned.warning == warning, now - warned.at < Self.warningInterval { return }
-        self.warned = (warning, now)
-        let text: Logger.Message =
-            switch warning {
-            case .endsSoon: "this node's certificate ends soon; renew it with entente tls renew"
-            case .ended: "this node's certificate has ended and no peer accepts it; renew it"
-            case .notYetValid: "this node's certificate is not valid yet; is the clock right?"
+        let text: String? =
+            switch term.warning(at: now) {
+            case .endsSoon(let notice)?:
+                "this node's certificate ends soon, \(notice.words); renew it with entente tls renew"
+            case .ended?: "this node's certificate has ended and no peer accepts it; renew it"
+            case .notYetValid?: "this node's certificate is not valid yet; is the clock right?"
+            case nil: nil
             }
-        self.logger.warning(text, metadata: ["until": LocalRoutes.timeText(term.ends)])
+        guard self.warned.isDue(text, at: now), let text else { return }
+        self.logger.warning("\(text)", metadata: ["until": LocalRoutes.timeText(term.ends)])
     }
 }
 

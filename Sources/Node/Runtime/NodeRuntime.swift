@@ -142,6 +142,7 @@ private struct DialService: Service, CustomStringConvertible {
                 group.addTask { await parts.network.dialAll() }
                 group.addTask {
                     while !Task.isCancelled {
+                        await parts.charters.warn()
                         try? await Task.sleep(for: .seconds(30))
                         _ = parts.trust.recheck()
                         parts.audit.flush()

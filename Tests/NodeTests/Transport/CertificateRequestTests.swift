@@ -27,17 +27,24 @@ import X509
         #expect(fresh.publicKey.rawRepresentation == other.publicKey.rawRepresentation)
     }
 
-    @Test("A request that was changed in any byte is refused, or at least does not speak for another key")
+    @Test("A request that was changed in any byte of what is signed is refused")
     func changed() throws {
         let member = try TestMember("pk")
         let request = try CertificateRequest(like: member.leaf, privateKey: member.nodeKey)
+        // Behind it come the algorithm, the signature's frame of 3 bytes and the signature; some bits of the frame say
+        // nothing.
+        let signed = request.der.count - 12 - 3 - 72
         for position in request.der.indices {
             var der = request.der
             der[position] ^= 1
             let body = Data(der).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
             let pem = "-----BEGIN CERTIFICATE REQUEST-----\n\(body)\n-----END CERTIFICATE REQUEST-----\n"
-            let error = #expect(throws: MemberCAError.self, "byte \(position)") { try CertificateRequest(pem: pem) }
-            #expect(error?.code == .badRequest)
+            do throws(MemberCAError) {
+                let read = try CertificateRequest(pem: pem)
+                #expect(position >= signed && read.keyDigest == request.keyDigest && read.uris == request.uris)
+            } catch {
+                #expect(error.code == .badRequest)
+            }
         }
     }
 
