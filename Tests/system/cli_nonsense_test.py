@@ -145,7 +145,7 @@ def test_bad_configuration(name, tmp_path):
         ("listen", "nowhere"), ("listen", "127.0.0.1:0"), ("listen", "127.0.0.1:99999"), ("listen", 7), ("member", "PK"),
         ("peers", "sv=1.2.3.4:5"), ("peers", ["sv"]), ("peers", [7]), ("proxy", "ftp://x:1"), ("logLevel", "loud"),
         ("logFormat", "xml"), ("maximumConnections", 0), ("maximumConnections", "8"), ("exchangeInterval", 1.5),
-        ("passphraseSource", "secret"), ("controlSocket", "x" * 200), ("surprise", 1), ("data", "elsewhere"),
+        ("passphraseSource", "secret"), ("controlSocket", "x" * 200), ("authorityKey", ""), ("authorityKey", 7), ("surprise", 1), ("data", "elsewhere"),
     ],
 )
 def test_bad_settings(setting, value, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 import alliance as alliances
 from alliance import member_id, origin
-from certificates import Authority, Identity, key_digest, self_signed
+from certificates import Authority, Identity, key_digest, put, self_signed, short_leaf
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -250,21 +250,6 @@ def start_all(nodes):
 
 
 # A node's own certificate
-
-
-def put(node, leaf):
-    """Puts a certificate in the node's place for it, in one step."""
-    path = node.folder / "tls" / "node.pem"
-    new = path.with_suffix(".new")
-    new.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    new.replace(path)
-
-
-def short_leaf(node, seconds, begins=-60):
-    """A certificate of the node's own key that ends so soon."""
-    authority = Authority.of(node.keys)
-    key = load_key(node.keys / "node1.key")
-    return authority.leaf(member_id(node.name), begins=begins / DAY, ends=seconds / DAY, key=key)[0]
 
 
 def session(nodes, name, other):

@@ -35,9 +35,10 @@ public struct CertificateTerm: Sendable, Hashable {
         return EndNotice(left: max(1, self.ends - now), life: self.life).map { .endsSoon($0) }
     }
 
-    /// Whether less than a third of its life is left, or of 90 days: then a node that may renew it does.
+    /// Whether a node that may renew it does: less than 30 days are left, or a third of a shorter life; or it begins in
+    /// the future, as one that was issued while the clock was wrong.
     public func isToRenew(at now: Int64) -> Bool {
-        now > self.ends || EndNotice(left: self.ends - now, life: self.life) != nil
+        now < self.begins || EndNotice(left: self.ends - now, life: self.life) != nil
     }
 
     private var life: Int64 { self.ends - self.begins }

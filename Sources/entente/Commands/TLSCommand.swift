@@ -48,7 +48,9 @@ struct TLSStatusCommand: AsyncParsableCommand {
         let standing = roster.roster.map { KeyStanding(key, in: $0) }
         if let standing { health.judge(standing) }
         if file == nil, let used = roster.certificate {
-            health.judge(inUse: used.text("key") == key.hex && used.time("ends") == ends)
+            // A node needs some seconds to take up what was issued just now.
+            let isFresh = now < certificate.notBefore + MemberCA.backdating + 30
+            health.judge(inUse: isFresh || used.text("key") == key.hex && used.time("ends") == ends)
         }
         if output.json {
             show(CertificateText.object(certificate, place: place), ends, now, roster, standing, health)
