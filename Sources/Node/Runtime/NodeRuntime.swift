@@ -276,19 +276,24 @@ struct NodeParts: Sendable, CustomStringConvertible {
         guard let member = chain.current.charter.member(named: settings.member) else {
             throw NodeError("charter version \(chain.current.charter.version) has no member \(settings.member)")
         }
-        guard case .ed25519(let logKey) = try KeyFile.open(settings.logKeyPath, kind: .log, passphrase: passphrase)
-        else { throw NodeError("\(settings.logKeyPath) is no Ed25519 key") }
-        var replicaSigner: CosignatureSigner?
-        if let replica = member.replica {
-            let stored = try KeyFile.open(settings.replicaKeyPath, kind: .replica, passphrase: passphrase)
-            guard case .ed25519(let key) = stored else {
-                throw NodeError("\(settings.replicaKeyPath) is no Ed25519 key")
-            }
-            replicaSigner = try CosignatureSigner(name: replica.name, privateKey: key)
+        let logKey = try signingKey(settings.logKeyPath, .log, passphrase)
+        let replicaSigner = try member.replica.map { replica in
+            try CosignatureSigner(
+                name: replica.name, key: try signingKey(settings.replicaKeyPath, .replica, passphrase))
         }
         return try NodeIdentity(
             charters: chain, member: member, nodeName: settings.node,
-            logSigner: try NoteSigner(name: member.log.name, privateKey: logKey), replicaSigner: replicaSigner)
+            logSigner: try NoteSigner(name: member.log.name, key: logKey), replicaSigner: replicaSigner)
+    }
+
+    /// Where a node whose keys are in hardware would ask that for them.
+    private static func signingKey(
+        _ path: String, _ kind: KeyKind, _ passphrase: Passphrase
+    ) throws -> any PrivateSigningKey {
+        guard let key = try KeyFile.open(path, kind: kind, passphrase: passphrase).signing else {
+            throw NodeError("\(path) is no Ed25519 key")
+        }
+        return key
     }
 
     static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {

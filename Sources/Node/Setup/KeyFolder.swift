@@ -1,6 +1,5 @@
 public import Alliance
-public import Crypto
-import TransparencyLog
+public import TransparencyLog
 
 /// A folder of key files: `NAME.key` and `NAME.pub` each.
 public struct KeyFolder: Sendable {
@@ -86,8 +85,8 @@ public struct KeyFolder: Sendable {
     /// Unlocks an Ed25519 key that signs.
     public func openSigningKey(
         _ name: String, kind: KeyKind, passphrase: Passphrase
-    ) throws -> Curve25519.Signing.PrivateKey {
-        guard case .ed25519(let key) = try open(name, kind: kind, passphrase: passphrase) else {
+    ) throws -> any PrivateSigningKey {
+        guard let key = try open(name, kind: kind, passphrase: passphrase).signing else {
             throw SetupError(.mismatch, name, "is no key that signs")
         }
         return key
@@ -95,6 +94,6 @@ public struct KeyFolder: Sendable {
 
     /// Unlocks a key as the signer of a member.
     public func signer(_ name: String, kind: KeyKind, member: String, passphrase: Passphrase) throws -> Signer {
-        Signer(member: member, keyName: name, key: try openSigningKey(name, kind: kind, passphrase: passphrase))
+        Signer(member: member, keyName: name, signing: try openSigningKey(name, kind: kind, passphrase: passphrase))
     }
 }

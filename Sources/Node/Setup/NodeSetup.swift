@@ -145,7 +145,7 @@ public struct NodeSetup: Sendable {
             guard FileFacts.exists("\(keys)/\(root.name)\(KeyFile.privateSuffix)") else { continue }
             let key = try folder.open(root.name, kind: .root, passphrase: passphrase)
             try check(key, root.name, is: root.key.bytes)
-            if case .ed25519(let key) = key { roots.append(Signer(member: member.id, keyName: root.name, key: key)) }
+            if let key = key.signing { roots.append(Signer(member: member.id, keyName: root.name, signing: key)) }
         }
         guard roots.count >= member.rootThreshold else {
             let names = member.rootKeys.map(\.name).joined(separator: ", ")
