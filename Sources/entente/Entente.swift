@@ -31,7 +31,7 @@ struct EntenteCommand: AsyncParsableCommand {
                 name: "Setting up",
                 subcommands: [
                     KeysCommand.self, CharterCommand.self, InitCommand.self, JoinCommand.self, NodeCommand.self,
-                    ConfigCommand.self, StaffCommand.self, CertificateCommand.self, FsckCommand.self,
+                    ConfigCommand.self, StaffCommand.self, TLSCommand.self, FsckCommand.self,
                     AuditCommand.self,
                 ]),
             CommandGroup(

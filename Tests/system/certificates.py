@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from alliance import member_id
 from statements import load_key
 
 USAGES = (
@@ -174,3 +175,21 @@ class Identity:
         made.authority = folder / "authority.pem"
         made.chain.write_bytes(made.leaf.read_bytes() + made.authority.read_bytes())
         return made
+
+
+DAY = 86_400
+
+
+def put(node, leaf):
+    """Puts a certificate in the node's place for it, in one step."""
+    path = node.folder / "tls" / "node.pem"
+    new = path.with_suffix(".new")
+    new.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+    new.replace(path)
+
+
+def short_leaf(node, seconds, begins=-60):
+    """A certificate of the node's own key that ends so soon."""
+    authority = Authority.of(node.keys)
+    key = load_key(node.keys / "node1.key")
+    return authority.leaf(member_id(node.name), begins=begins / DAY, ends=seconds / DAY, key=key)[0]

@@ -108,8 +108,9 @@ FILE_COMMANDS = {
     "import": ["import", "vasp-licences", "{}", "--plan", "p.plan", "--data", "no-node"],
     "publish document": [
         "publish", "document", "{}", "--work", "/akn/pk/act/2025/x", "--plan", "p.plan", "--data", "no-node"],
-    "certificate show": ["certificate", "show", "{}"],
-    "certificate renew": ["certificate", "renew", "--certificate", "{}", "--out", "new.pem", "--keys", "keys"],
+    "tls status": ["tls", "status", "{}"],
+    "tls renew": ["tls", "renew", "--certificate", "{}", "--out", "new.pem", "--keys", "keys"],
+    "tls issue": ["tls", "issue", "{}", "--out", "new.pem", "--keys", "keys"],
     "passphrase": ["keys", "new", "omid", "--passphrase", "file:{}"],
 }
 
@@ -144,7 +145,7 @@ def test_bad_configuration(name, tmp_path):
         ("listen", "nowhere"), ("listen", "127.0.0.1:0"), ("listen", "127.0.0.1:99999"), ("listen", 7), ("member", "PK"),
         ("peers", "sv=1.2.3.4:5"), ("peers", ["sv"]), ("peers", [7]), ("proxy", "ftp://x:1"), ("logLevel", "loud"),
         ("logFormat", "xml"), ("maximumConnections", 0), ("maximumConnections", "8"), ("exchangeInterval", 1.5),
-        ("passphraseSource", "secret"), ("controlSocket", "x" * 200), ("surprise", 1), ("data", "elsewhere"),
+        ("passphraseSource", "secret"), ("controlSocket", "x" * 200), ("authorityKey", ""), ("authorityKey", 7), ("surprise", 1), ("data", "elsewhere"),
     ],
 )
 def test_bad_settings(setting, value, tmp_path):
@@ -179,7 +180,8 @@ USAGE = [
     ["history", "vasp-licences"], ["entries", "--limit", "100000"], ["entries", "--from", "-1"], ["documents", "--save", "x"],
     ["receipts"], ["receipts", "x", "--timeout", "0"], ["status", "--wait", "soon"], ["prove", "vasp-licences"],
     ["verify", "x"], ["verify", "x", "--charter", "y", "--max-age", "old"],
-    ["verify", "x", "--charter", "y", "--expect", "A B"],
+    ["verify", "x", "--charter", "y", "--expect", "A B"], ["tls", "surprise", "x"], ["tls", "issue", "x"],
+    ["tls", "issue", "--out", "x"], ["tls", "request", "x"],
 ]
 
 
@@ -191,6 +193,7 @@ def test_bad_usage(arguments, tmp_path):
 VALUES = [
     (["keys", "new", "Ayesha!"], "ayesha"), (["keys", "new", "../escape"], ""), (["keys", "new", "a", "--kind", "queen"], "queen"),
     (["keys", "new", "a", "--passphrase", "pass:secret"], "env:NAME"), (["keys", "list", "--keys", "nowhere"], "nowhere"),
+    (["tls", "request", "--data", "nowhere"], "no node here"), (["tls", "--data", "nowhere"], "no node here"),
     (["submit", "x", "--node", "http://host"], ""), (["sign", "x", "--key", "a/b"], ""),
 ]
 

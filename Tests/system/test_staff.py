@@ -131,7 +131,7 @@ def test_a_node_key_that_was_stolen_is_replaced(nodes, tmp_path):
     # The owner's node changes over without a restart, and is let in again by all.
     process = us.process.pid
     entente(
-        "certificate", "renew", "--certificate", us.folder / "tls" / "node.pem", "--key",
+        "tls", "renew", "--certificate", us.folder / "tls" / "node.pem", "--key",
         tmp_path / "keys" / "node1-b.pub", "--out", tmp_path / "node.pem", "--keys", us.keys)
     (tmp_path / "keys" / "node1-b.key").rename(us.folder / "keys" / "node.key")
     (tmp_path / "node.pem").rename(us.folder / "tls" / "node.pem")

@@ -128,7 +128,7 @@ def test_a_tls_key(nodes, tmp_path):
     eventually(lambda: pk.rejections().get("revoked", 0) > count, "pk counts it", 10)
     # The node changes over and is let in again.
     entente(
-        *("certificate", "renew", "--certificate", us.folder / "tls" / "node.pem", "--out", tmp_path / "node.pem"),
+        *("tls", "renew", "--certificate", us.folder / "tls" / "node.pem", "--out", tmp_path / "node.pem"),
         *("--key", tmp_path / "keys" / "node1-b.pub", "--keys", us.keys))
     (tmp_path / "keys" / "node1-b.key").rename(us.folder / "keys" / "node.key")
     (tmp_path / "node.pem").rename(us.folder / "tls" / "node.pem")

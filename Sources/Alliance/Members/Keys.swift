@@ -1,5 +1,5 @@
 public import Crypto
-import TransparencyLog
+public import TransparencyLog
 
 /// The rules for a member's id: a `did:web` identifier (W3C did:web method, section 3.1) in lower case.
 public enum MemberID {
@@ -135,20 +135,27 @@ public struct Signer: Sendable, CustomStringConvertible {
     public let member: String
     /// The key's name in the member's roster or charter entry.
     public let keyName: String
-    private let key: Curve25519.Signing.PrivateKey
+    private let key: any PrivateSigningKey
 
     /// A signer of `member` whose key has this name.
-    public init(member: String, keyName: String, key: Curve25519.Signing.PrivateKey) {
+    public init(member: String, keyName: String, signing key: any PrivateSigningKey) {
         self.member = member
         self.keyName = keyName
         self.key = key
     }
 
+    /// A signer of `member` with a key in memory.
+    public init(member: String, keyName: String, key: Curve25519.Signing.PrivateKey) {
+        self.init(member: member, keyName: keyName, signing: SoftwareSigningKey(key))
+    }
+
     /// The 32 bytes of the public key.
-    public var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
+    public var publicKey: [UInt8] { key.publicKey }
 
     /// Signs a message.
-    public func sign(_ message: [UInt8]) throws -> [UInt8] { Array(try key.signature(for: message)) }
+    ///
+    /// - Throws: what the key throws.
+    public func sign(_ message: [UInt8]) throws -> [UInt8] { try key.checkedSignature(for: message) }
 
     public var description: String { "\(member)#\(keyName)" }
 }

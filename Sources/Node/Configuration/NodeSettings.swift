@@ -20,6 +20,9 @@ public struct NodeSettings: Sendable, Hashable {
     public var proxy: PeerProxyURL?
     /// Where the passphrase of the node's keys comes from.
     public var passphraseSource: PassphraseSource = .terminal
+    /// The member's authority key, with the passphrase of the node's keys, for a node that renews its certificate by
+    /// itself; nil for one whose authority's key is elsewhere. An absolute path.
+    public var authorityKey: String?
     /// Log messages below this level are dropped.
     public var logLevel: Logger.Level = .info
     /// How log messages are written to standard error.

@@ -1,6 +1,6 @@
 /// One thing that can be set: by a flag, an environment variable, or the configuration file.
 public enum Setting: String, Sendable, Hashable, CaseIterable {
-    case data, member, node, listen, advertise, peers, proxy, passphraseSource, logLevel, logFormat
+    case data, member, node, listen, advertise, peers, proxy, passphraseSource, authorityKey, logLevel, logFormat
     case maximumConnections, maximumConnectionsPerMember, exchangeInterval, controlSocket
 
     /// Its name in the configuration file.
@@ -39,6 +39,8 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
         case .peers: "member=host:port, before the addresses of charter and rosters"
         case .proxy: "HTTP proxy for dialling peers, http://[user:password@]host:port"
         case .passphraseSource: "where the keys' passphrase comes from: env:NAME, fd:N, file:PATH or prompt"
+        case .authorityKey:
+            "the member's authority key, for a node that renews its certificate by itself; none by default"
         case .logLevel: "trace, debug, info, notice, warning, error or critical"
         case .logFormat: "text or json"
         case .maximumConnections: "open connections of all peers together"

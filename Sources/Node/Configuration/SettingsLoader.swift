@@ -212,6 +212,7 @@ extension NodeSettings {
         case .peers: peers.map(\.description)
         case .proxy: proxy.map { [$0.description] } ?? []
         case .passphraseSource: [passphraseSource.argument]
+        case .authorityKey: authorityKey.map { [$0] } ?? []
         case .logLevel: [logLevel.rawValue]
         case .logFormat: [logFormat.rawValue]
         case .maximumConnections: [String(maximumConnections)]

@@ -40,6 +40,10 @@ struct SettingsParser {
             settings.proxy = proxy
         }
         try parsePassphrase(into: &settings)
+        if let path = text(.authorityKey), path != "none" {
+            guard !path.isEmpty else { throw bad(.authorityKey, "must be the path of the authority's key, or none") }
+            settings.authorityKey = absolute(path)
+        }
         try parseLogging(into: &settings)
         settings.maximumConnections = try number(.maximumConnections, 512, in: 1...65_536)
         settings.maximumConnectionsPerMember = try number(.maximumConnectionsPerMember, 32, in: 1...4_096)

@@ -177,7 +177,7 @@ public struct MemberCA: Sendable {
 /// Why a certificate could not be made.
 public struct MemberCAError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
-        case keyMismatch, invalidName, invalidPeriod, notIssuedHere, encoding
+        case keyMismatch, invalidName, invalidPeriod, notIssuedHere, badRequest, encoding
     }
 
     public let code: Code

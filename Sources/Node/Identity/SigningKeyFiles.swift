@@ -1,5 +1,4 @@
 import Alliance
-import Crypto
 import Foundation
 import Logging
 import TransparencyLog
@@ -20,6 +19,8 @@ final class SigningKeyFiles: Sendable {
     private struct File: Hashable {
         let path: String
         let modified: Date?
+        /// The key that was looked for.
+        let wanted: VerifierKey
     }
 
     init(folder: String, passphrase: Passphrase, logger: Logger) {
@@ -32,27 +33,26 @@ final class SigningKeyFiles: Sendable {
     func look(for identity: NodeIdentity) {
         let missing = identity.missing
         if let key = missing.log {
-            find(.log, key) { if let signer = try? NoteSigner(name: key.name, privateKey: $0) { identity.add(signer) } }
+            find(.log, key) { if let signer = try? NoteSigner(name: key.name, key: $0) { identity.add(signer) } }
         }
         if let key = missing.replica {
             find(.replica, key) {
-                if let signer = try? CosignatureSigner(name: key.name, privateKey: $0) { identity.add(signer) }
+                if let signer = try? CosignatureSigner(name: key.name, key: $0) { identity.add(signer) }
             }
         }
     }
 
-    private func find(_ kind: KeyKind, _ wanted: VerifierKey, _ use: (Curve25519.Signing.PrivateKey) -> Void) {
+    private func find(_ kind: KeyKind, _ wanted: VerifierKey, _ use: (any PrivateSigningKey) -> Void) {
         let names = (FileFacts.names(in: folder) ?? []).filter {
             $0.hasPrefix(kind.rawValue) && $0.hasSuffix(KeyFile.privateSuffix)
         }
         for name in names.prefix(Self.limit) {
             let path = "\(folder)/\(name)"
             let modified = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-            guard seen.withLock({ $0.insert(File(path: path, modified: modified)).inserted }) else { continue }
+            guard seen.withLock({ $0.insert(File(path: path, modified: modified, wanted: wanted)).inserted }) else { continue }
             do throws(KeyFileError) {
                 let key = try KeyFile.open(path, kind: kind, passphrase: passphrase)
-                guard case .ed25519(let key) = key, Array(key.publicKey.rawRepresentation) == wanted.publicKey
-                else { continue }
+                guard let key = key.signing, key.publicKey == wanted.publicKey else { continue }
                 logger.notice("took up a key", metadata: ["file": "\(name)", "key": "\(wanted.name)"])
                 return use(key)
             } catch {

@@ -1,5 +1,6 @@
 public import Crypto
 import CryptoExtras
+public import TransparencyLog
 
 /// What a key is for. The file does not say it: the caller asks for a kind, and the algorithm must fit.
 public enum KeyKind: String, Sendable, Hashable, CaseIterable {
@@ -43,6 +44,12 @@ public enum PrivateKey: Sendable {
         case .ed25519(let key): Array(key.publicKey.rawRepresentation)
         case .p256(let key): Array(key.publicKey.derRepresentation)
         }
+    }
+
+    /// The key as everything that signs takes it; nil for a P-256 key, which only TLS uses.
+    public var signing: (any PrivateSigningKey)? {
+        guard case .ed25519(let key) = self else { return nil }
+        return SoftwareSigningKey(key)
     }
 
     func fits(_ kind: KeyKind) -> Bool {

@@ -43,6 +43,11 @@ extension LocalRoutes {
         let now = Clock.seconds
         var health = NodeHealth()
         health.judge(tls.material.term, now: now)
+        if let roster = try await store.state(of: identity.origin).roster?.roster,
+            let key = HashValue(tls.material.leaf.keyDigest)
+        {
+            health.judge(KeyStanding(key, in: roster))
+        }
         health.judge(
             charter, isContested: identity.chain.isContested, own: charter.member(id: identity.memberID)?.standing,
             now: now)
@@ -73,7 +78,7 @@ extension LocalRoutes {
         return [
             "begins": Self.time(term.begins), "ends": Self.time(term.ends),
             "key": .string(HashValue(material.leaf.keyDigest)?.hex ?? ""),
-            "warning": term.warning(at: Clock.seconds).map { .string($0.rawValue) } ?? .null,
+            "warning": term.warning(at: Clock.seconds).map { .string($0.word) } ?? .null,
         ]
     }
 

@@ -1,16 +1,17 @@
-import Alliance
+public import Alliance
 
 /// What an operator has to look at, judged from what a node knows of itself.
-struct NodeHealth: Sendable, Hashable {
+public struct NodeHealth: Sendable, Hashable {
     /// The exit status of `entente status`.
-    enum Level: Int, Sendable, Comparable {
+    public enum Level: Int, Sendable, Comparable {
         case ok = 0
         case attention = 1
         case critical = 2
 
-        static func < (one: Level, other: Level) -> Bool { one.rawValue < other.rawValue }
+        public static func < (one: Level, other: Level) -> Bool { one.rawValue < other.rawValue }
 
-        var word: String {
+        /// A stable word for programs.
+        public var word: String {
             switch self {
             case .ok: "ok"
             case .attention: "attention"
@@ -19,21 +20,22 @@ struct NodeHealth: Sendable, Hashable {
         }
     }
 
-    struct Concern: Sendable, Hashable {
-        let level: Level
+    public struct Concern: Sendable, Hashable {
+        public let level: Level
         /// A stable word for programs.
-        let code: String
+        public let code: String
         /// What is wrong, and what to do.
-        let text: String
+        public let text: String
     }
 
     /// The gravest first.
-    private(set) var concerns: [Concern] = []
+    public private(set) var concerns: [Concern] = []
 
-    var level: Level { concerns.map(\.level).max() ?? .ok }
+    /// Nothing is wrong yet.
+    public init() {}
 
-    /// Days ahead of an end at which the operator is told.
-    static let warningDays: Int64 = 30
+    public var level: Level { concerns.map(\.level).max() ?? .ok }
+
     /// Bytes of the disk that are left.
     static let disk = (low: UInt64(2) << 30, critical: UInt64(256) << 20)
     /// Seconds by which a peer's clock may differ. Cosignatures more than 300 s ahead do not count.
@@ -44,18 +46,48 @@ struct NodeHealth: Sendable, Hashable {
         concerns.sort { $0.level > $1.level }
     }
 
+    private static func level(_ notice: EndNotice) -> Level { notice.rawValue > 1 ? .attention : .critical }
+
+    private static func when(_ days: Int64) -> String {
+        days < 1 ? "within a day" : days == 1 ? "in 1 day" : "in \(days) days"
+    }
+
     /// The certificate that the node shows its peers.
-    mutating func judge(_ term: CertificateTerm, now: Int64) {
+    public mutating func judge(_ term: CertificateTerm, now: Int64) {
         let days = (term.ends - now) / 86_400
         switch term.warning(at: now) {
         case .ended: add(.critical, "certificate-ended", "the certificate has ended and no peer accepts it; renew it")
         case .notYetValid:
             add(.critical, "certificate-not-yet", "the certificate is not valid yet; is the clock right?")
-        case .endsSoon:
-            let when = days < 1 ? "within a day" : "in \(days) days"
-            add(.attention, "certificate-ends", "the certificate ends \(when); renew it with entente certificate renew")
+        case .endsSoon(let notice):
+            add(
+                Self.level(notice), "certificate-ends",
+                "the certificate ends \(Self.when(days)); renew it with entente tls renew")
         case nil: break
         }
+    }
+
+    /// What the member's roster says of the certificate's key.
+    public mutating func judge(_ key: KeyStanding) {
+        switch key {
+        case .listed: break
+        case .revoked:
+            add(
+                .critical, "certificate-key-revoked",
+                "the roster revokes the certificate's key: no peer lets it connect")
+        case .notListed:
+            add(
+                .attention, "certificate-key-not-listed",
+                "the roster does not list the certificate's key: no documents come; enter it with entente node add")
+        }
+    }
+
+    /// The certificate that a running node shows, where another lies in its folder.
+    public mutating func judge(inUse isInUse: Bool) {
+        guard !isInUse else { return }
+        add(
+            .attention, "certificate-not-in-use",
+            "the running node shows another certificate: it takes a new one up within seconds, or its log says why not")
     }
 
     /// The charter in force, and this member in it.
@@ -67,10 +99,14 @@ struct NodeHealth: Sendable, Hashable {
             )
         }
         let left = charter.expires.seconds - now
-        if left <= 0 {
+        switch EndNotice(left: left) {
+        case .over?:
             add(.critical, "charter-expired", "the charter has expired: verifications of now answer \"cannot tell\"")
-        } else if left < Self.warningDays * 86_400 {
-            add(.attention, "charter-expires", "the charter expires in \(left / 86_400) days; propose the next version")
+        case let notice?:
+            add(
+                Self.level(notice), "charter-expires",
+                "the charter expires \(Self.when(left / 86_400)); propose the next version")
+        case nil: break
         }
         if own != .active {
             add(
@@ -133,7 +169,7 @@ struct NodeHealth: Sendable, Hashable {
         add(level, "peer-clock", "clocks that differ from this one: \(names)")
     }
 
-    var json: JSONValue {
+    public var json: JSONValue {
         .array(
             concerns.map {
                 ["level": .string($0.level.word), "code": .string($0.code), "text": .string($0.text)]

@@ -7,12 +7,11 @@ import UnixSignals
 /// Takes up a renewed certificate without a restart, and warns while the one in use nears its end.
 ///
 /// The files are looked at every few seconds, and at once on SIGHUP. What is new is taken only if peers would accept it;
-/// else the old one stays in use. Open connections go on until the leaf that they began with expires.
+/// else the old one stays in use. Open connections go on until the leaf that they began with expires. Where the operator
+/// lets it, the node renews the certificate by itself.
 actor CertificateWatch {
     /// Seconds between two looks at the files.
     static let interval: Int64 = 5
-    /// Seconds between two warnings in the log about one certificate.
-    static let warningInterval: Int64 = 86_400
 
     enum Outcome: Sendable, Hashable {
         case unchanged
@@ -33,7 +32,9 @@ actor CertificateWatch {
     /// The files that were refused last, so that they are complained about once.
     private var refused: CertificateFiles?
     private var unreadable: String?
-    private var warned: (warning: CertificateTerm.Warning, at: Int64)?
+    private var warned = NoticeRepeat()
+    /// Nil for a node that may not renew its certificate.
+    private var renewal: SelfRenewal?
 
     /// - Parameters:
     ///   - member: the id of the member whose node this is.
@@ -50,6 +51,7 @@ actor CertificateWatch {
         self.trust = trust
         self.logger = logger
         self.audit = audit
+        self.renewal = settings.authorityKey.map { SelfRenewal(authorityKey: $0, passphrase: passphrase) }
     }
 
     /// Says at the start what peers will think of the certificate.
@@ -86,7 +88,7 @@ actor CertificateWatch {
             try self.tls.replace(with: material)
             self.used = files
             self.refused = nil
-            self.warned = nil
+            self.warned = NoticeRepeat()
             let key = HashValue(material.leaf.keyDigest)?.hex ?? ""
             self.logger.notice(
                 "a new certificate is in use",
@@ -100,6 +102,54 @@ actor CertificateWatch {
             self.complain("\(error)")
             return .refused("\(error)")
         }
+    }
+
+    /// Renews the certificate where that is due and this node may: the new one is judged first, then takes the place of
+    /// the old file in one step, and is taken up like any other. Not to be called twice at once, nor with ``look()``.
+    ///
+    /// - Parameter isAsked: whether to try though the last failure was a moment ago.
+    @discardableResult
+    func renew(isAsked: Bool = false) async -> Outcome {
+        let now = self.trust.now
+        let material = self.tls.material
+        guard let renewal = self.renewal, renewal.isDue(material.term, at: now, isAsked: isAsked) else {
+            return .unchanged
+        }
+        do {
+            try self.requireUsedFiles()
+            let renewed = try await renewal.issue(like: material, now: now)
+            if let reason = await self.judge(renewed) { throw NodeError("peers would not accept it: \(reason)") }
+            try self.requireUsedFiles()
+            try self.write(renewed.leaf)
+        } catch {
+            let pause = self.renewal?.fail(at: now) ?? 0
+            self.audit?.append(
+                .certificate, "the node could not renew its certificate: \(error)", ["reason": .string("\(error)")],
+                durable: true)
+            self.logger.warning(
+                "this node could not renew its certificate by itself and will try again",
+                metadata: [
+                    "reason": "\(error)", "after": "\(pause) s", "until": LocalRoutes.timeText(material.term.ends),
+                ])
+            return .refused("\(error)")
+        }
+        self.renewal?.succeed()
+        self.logger.notice("this node renewed its certificate by itself")
+        return await self.look()
+    }
+
+    /// What the operator has put in place meanwhile is not to be written over.
+    private func requireUsedFiles() throws {
+        guard try CertificateFiles(self.settings) == self.used else {
+            throw NodeError("the files of the certificate are not those in use; see why they were refused")
+        }
+    }
+
+    private func write(_ leaf: PeerCertificate) throws {
+        try PlainFile.write(Array(leaf.pem.utf8), to: self.settings.certificatePath, overwrite: true)
+        self.audit?.append(
+            .certificate, "the node renewed its certificate by itself, until \(Timestamp(seconds: leaf.notAfter).text)",
+            ["ends": .string(Timestamp(seconds: leaf.notAfter).text)], durable: true)
     }
 
     /// What peers would say of our chain, as the charter and rosters held here have it; nil if they take it.
@@ -136,19 +186,16 @@ actor CertificateWatch {
 
     private func warn() {
         let (term, now) = (self.tls.material.term, self.trust.now)
-        guard let warning = term.warning(at: now) else {
-            self.warned = nil
-            return
-        }
-        if let warned, warned.warning == warning, now - warned.at < Self.warningInterval { return }
-        self.warned = (warning, now)
-        let text: Logger.Message =
-            switch warning {
-            case .endsSoon: "this node's certificate ends soon; renew it with entente certificate renew"
-            case .ended: "this node's certificate has ended and no peer accepts it; renew it"
-            case .notYetValid: "this node's certificate is not valid yet; is the clock right?"
+        let text: String? =
+            switch term.warning(at: now) {
+            case .endsSoon(let notice)?:
+                "this node's certificate ends soon, \(notice.words); renew it with entente tls renew"
+            case .ended?: "this node's certificate has ended and no peer accepts it; renew it"
+            case .notYetValid?: "this node's certificate is not valid yet; is the clock right?"
+            case nil: nil
             }
-        self.logger.warning(text, metadata: ["until": LocalRoutes.timeText(term.ends)])
+        guard self.warned.isDue(text, at: now), let text else { return }
+        self.logger.warning("\(text)", metadata: ["until": LocalRoutes.timeText(term.ends)])
     }
 }
 
@@ -158,17 +205,23 @@ struct CertificateService: Service, CustomStringConvertible {
     var description: String { "certificate" }
 
     func run() async throws {
-        let (occasions, occasion) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let (occasions, occasion) = AsyncStream<Bool>.makeStream(bufferingPolicy: .bufferingNewest(1))
         await cancelWhenGracefulShutdown {
             await self.watch.begin()
+            await self.watch.renew()
             await withDiscardingTaskGroup { group in
-                group.addTask { for await _ in occasions { await self.watch.look() } }
                 group.addTask {
-                    for await _ in await UnixSignalsSequence(trapping: .sighup) { occasion.yield() }
+                    for await isAsked in occasions {
+                        await self.watch.look()
+                        await self.watch.renew(isAsked: isAsked)
+                    }
+                }
+                group.addTask {
+                    for await _ in await UnixSignalsSequence(trapping: .sighup) { occasion.yield(true) }
                 }
                 group.addTask {
                     while (try? await Task.sleep(for: .seconds(CertificateWatch.interval))) != nil {
-                        occasion.yield()
+                        occasion.yield(false)
                     }
                 }
             }

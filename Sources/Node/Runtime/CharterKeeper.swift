@@ -25,6 +25,7 @@ actor CharterKeeper {
     private let logger: Logger
     private let audit: AuditFile?
     private var last: Task<Outcome, Never>?
+    private var warned = NoticeRepeat()
     private var onChange: @Sendable (CharterChain) async -> Void = { _ in }
 
     init(identity: NodeIdentity, store: Store, logger: Logger, audit: AuditFile? = nil) {
@@ -93,6 +94,23 @@ actor CharterKeeper {
         } catch {
             return (chain, error)
         }
+    }
+
+    /// Says in the log that the charter in force nears its end: 30, 7 and 1 days ahead, and daily.
+    ///
+    /// - Parameter now: seconds since 1970. To be called every minute or so.
+    func warn(at now: Int64 = Clock.seconds) {
+        let expires = identity.charter.charter.expires.seconds
+        let text: String? =
+            switch EndNotice(left: expires - now) {
+            case .over?: "the charter has expired: verifications of now answer \"cannot tell\""
+            case let notice?: "the charter expires soon, \(notice.words); propose the next version"
+            case nil: nil
+            }
+        guard warned.isDue(text, at: now), let text else { return }
+        logger.warning(
+            "\(text)",
+            metadata: ["version": "\(identity.charter.charter.version)", "until": LocalRoutes.timeText(expires)])
     }
 
     private func tell(_ chain: CharterChain, _ before: CharterChain) {

@@ -142,6 +142,7 @@ private struct DialService: Service, CustomStringConvertible {
                 group.addTask { await parts.network.dialAll() }
                 group.addTask {
                     while !Task.isCancelled {
+                        await parts.charters.warn()
                         try? await Task.sleep(for: .seconds(30))
                         _ = parts.trust.recheck()
                         parts.audit.flush()
@@ -288,26 +289,29 @@ struct NodeParts: Sendable, CustomStringConvertible {
         guard let member = chain.current.charter.member(named: settings.member) else {
             throw NodeError("charter version \(chain.current.charter.version) has no member \(settings.member)")
         }
-        guard case .ed25519(let logKey) = try KeyFile.open(settings.logKeyPath, kind: .log, passphrase: passphrase)
-        else { throw NodeError("\(settings.logKeyPath) is no Ed25519 key") }
         // What lies here may be a key that the charter in force does not name any more: the one that it names is looked
         // for among the other files.
         let versions = chain.versions.reversed().compactMap { $0.charter.member(id: member.id) }
-        let publicKey = Array(logKey.publicKey.rawRepresentation)
-        let log = versions.first { $0.log.publicKey == publicKey }?.log ?? member.log
-        var replicaSigner: CosignatureSigner?
-        if var replica = member.replica {
-            let stored = try KeyFile.open(settings.replicaKeyPath, kind: .replica, passphrase: passphrase)
-            guard case .ed25519(let key) = stored else {
-                throw NodeError("\(settings.replicaKeyPath) is no Ed25519 key")
-            }
-            let publicKey = Array(key.publicKey.rawRepresentation)
-            replica = versions.compactMap(\.replica).first { $0.publicKey == publicKey } ?? replica
-            replicaSigner = try CosignatureSigner(name: replica.name, privateKey: key)
+        let logKey = try signingKey(settings.logKeyPath, .log, passphrase)
+        let log = versions.first { $0.log.publicKey == logKey.publicKey }?.log ?? member.log
+        let replicaSigner = try member.replica.map { replica in
+            let key = try signingKey(settings.replicaKeyPath, .replica, passphrase)
+            let named = versions.compactMap(\.replica).first { $0.publicKey == key.publicKey } ?? replica
+            return try CosignatureSigner(name: named.name, key: key)
         }
         return try NodeIdentity(
             charters: chain, member: member, nodeName: settings.node,
-            logSigner: try NoteSigner(name: log.name, privateKey: logKey), replicaSigner: replicaSigner)
+            logSigner: try NoteSigner(name: log.name, key: logKey), replicaSigner: replicaSigner)
+    }
+
+    /// Where a node whose keys are in hardware would ask that for them.
+    private static func signingKey(
+        _ path: String, _ kind: KeyKind, _ passphrase: Passphrase
+    ) throws -> any PrivateSigningKey {
+        guard let key = try KeyFile.open(path, kind: kind, passphrase: passphrase).signing else {
+            throw NodeError("\(path) is no Ed25519 key")
+        }
+        return key
     }
 
     static func configured(_ settings: NodeSettings, _ charter: Charter) throws -> [String: [PeerAddress]] {

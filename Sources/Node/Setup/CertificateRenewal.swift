@@ -17,16 +17,9 @@ public enum CertificateRenewal {
     public static func renew(
         _ old: PeerCertificate, newKey: String? = nil, keys: KeyFolder, passphrase: Passphrase, days: Int, now: Int64
     ) throws -> PeerCertificate {
-        guard Self.days.contains(days) else {
-            throw SetupError(
-                .badValue, "--days \(days)", "must be from \(Self.days.lowerBound) to \(Self.days.upperBound)")
-        }
-        let certificate = try read("\(keys.path)/\(MemberSetup.authorityCertificate)")
-        guard
-            case .p256(let key) = try keys.open(MemberSetup.authorityKey, kind: .authority, passphrase: passphrase)
-        else { throw SetupError(.mismatch, keys.path, "the key of the authority must be a P-256 key") }
-        let authority = try MemberCA(certificate: certificate, privateKey: key)
-        let end = min(now + Int64(days) * 86_400, certificate.notAfter)
+        let files = try AuthorityFiles(keys)
+        let end = try files.end(days: days, now: now)
+        let authority = try files.unlock(passphrase)
         return try authority.renew(
             old, newKey: try newKey.map { try nodeKey($0) }, notBefore: now, notAfter: end)
     }

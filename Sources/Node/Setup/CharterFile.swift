@@ -82,10 +82,10 @@ public struct CharterFile: Sendable {
 
     /// The member that has this root key, and the key as its signer; nil if no member has it.
     public func signer(_ root: PrivateKey) -> (member: CharterMember, signer: Signer)? {
-        guard case .ed25519(let key) = root else { return nil }
+        guard let key = root.signing else { return nil }
         for member in charter.members {
             if let found = member.rootKeys.first(where: { $0.key.bytes == root.publicKey }) {
-                return (member, Signer(member: member.id, keyName: found.name, key: key))
+                return (member, Signer(member: member.id, keyName: found.name, signing: key))
             }
         }
         return nil

@@ -166,10 +166,10 @@ extension CharterFile {
     /// The member that has this root key in the charter or in the one before, and the key as its signer.
     public func signer(_ root: PrivateKey, previous: Charter?) -> (member: CharterMember, signer: Signer)? {
         if let found = signer(root) { return found }
-        guard case .ed25519(let key) = root else { return nil }
+        guard let key = root.signing else { return nil }
         for member in previous?.members ?? [] {
             if let found = member.rootKeys.first(where: { $0.key.bytes == root.publicKey }) {
-                return (member, Signer(member: member.id, keyName: found.name, key: key))
+                return (member, Signer(member: member.id, keyName: found.name, signing: key))
             }
         }
         return nil

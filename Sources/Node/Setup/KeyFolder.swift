@@ -1,6 +1,5 @@
 public import Alliance
-public import Crypto
-import TransparencyLog
+public import TransparencyLog
 
 /// A folder of key files: `NAME.key` and `NAME.pub` each.
 public struct KeyFolder: Sendable {
@@ -42,6 +41,19 @@ public struct KeyFolder: Sendable {
         return files
     }
 
+    /// The names of private keys without a public half beside them: only their passphrase tells what they are.
+    public var unpaired: [String] {
+        let names = Set(FileFacts.names(in: path) ?? [])
+        return names.filter { $0.hasSuffix(KeyFile.privateSuffix) }.map { String($0.dropLast(4)) }
+            .filter { !names.contains($0 + KeyFile.publicSuffix) }.sorted()
+    }
+
+    /// The certificates that lie beside the keys.
+    public var certificates: [PeerCertificate] {
+        (FileFacts.names(in: path) ?? []).filter { $0.hasSuffix(".pem") }
+            .compactMap { try? CertificateRenewal.read("\(path)/\($0)") }
+    }
+
     /// The member's public file beside its keys.
     ///
     /// - Throws: ``SetupError`` where there is none, or several.
@@ -73,8 +85,8 @@ public struct KeyFolder: Sendable {
     /// Unlocks an Ed25519 key that signs.
     public func openSigningKey(
         _ name: String, kind: KeyKind, passphrase: Passphrase
-    ) throws -> Curve25519.Signing.PrivateKey {
-        guard case .ed25519(let key) = try open(name, kind: kind, passphrase: passphrase) else {
+    ) throws -> any PrivateSigningKey {
+        guard let key = try open(name, kind: kind, passphrase: passphrase).signing else {
             throw SetupError(.mismatch, name, "is no key that signs")
         }
         return key
@@ -82,6 +94,6 @@ public struct KeyFolder: Sendable {
 
     /// Unlocks a key as the signer of a member.
     public func signer(_ name: String, kind: KeyKind, member: String, passphrase: Passphrase) throws -> Signer {
-        Signer(member: member, keyName: name, key: try openSigningKey(name, kind: kind, passphrase: passphrase))
+        Signer(member: member, keyName: name, signing: try openSigningKey(name, kind: kind, passphrase: passphrase))
     }
 }

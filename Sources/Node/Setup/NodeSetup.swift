@@ -90,9 +90,10 @@ public struct NodeSetup: Sendable {
         }
         return try AtomicFolder.make(data, mode: 0o700) { path in
             let unlocked = try unlock(member, passphrase: passphrase)
+            let hosts = HostNames(addresses(member))
             let leaf = try unlocked.authority.issueLeaf(
-                for: unlocked.node, memberURI: member.id, nodeName: node, dnsNames: hostNames(member).names,
-                addresses: hostNames(member).addresses, notBefore: now)
+                for: unlocked.node, memberURI: member.id, nodeName: node, dnsNames: hosts.names,
+                addresses: hosts.addresses, notBefore: now)
             let roster = Roster(
                 officers: officers, twoOfficers: twoOfficers,
                 nodes: [
@@ -144,7 +145,7 @@ public struct NodeSetup: Sendable {
             guard FileFacts.exists("\(keys)/\(root.name)\(KeyFile.privateSuffix)") else { continue }
             let key = try folder.open(root.name, kind: .root, passphrase: passphrase)
             try check(key, root.name, is: root.key.bytes)
-            if case .ed25519(let key) = key { roots.append(Signer(member: member.id, keyName: root.name, key: key)) }
+            if let key = key.signing { roots.append(Signer(member: member.id, keyName: root.name, signing: key)) }
         }
         guard roots.count >= member.rootThreshold else {
             let names = member.rootKeys.map(\.name).joined(separator: ", ")
@@ -184,22 +185,6 @@ public struct NodeSetup: Sendable {
     private func addresses(_ member: CharterMember) -> [String] {
         if listen == nil { return [] }
         return advertise.isEmpty ? member.addresses : advertise
-    }
-
-    /// The host names and addresses of the node, for browsers and curl; peers do not look at them.
-    private func hostNames(_ member: CharterMember) -> (names: [String], addresses: [[UInt8]]) {
-        let hosts = addresses(member).compactMap { PeerAddress(String($0.dropFirst(8)))?.host }
-        var names: [String] = []
-        var addresses: [[UInt8]] = []
-        for host in hosts {
-            let parts = host.split(separator: ".").map { UInt8($0) }
-            if parts.count == 4, parts.allSatisfy({ $0 != nil }) {
-                addresses.append(parts.compactMap { $0 })
-            } else if !host.contains(":") {
-                names.append(host)
-            }
-        }
-        return (names, addresses)
     }
 
     private func write(

@@ -36,6 +36,9 @@ public struct SetupError: Error, Sendable, Hashable, CustomStringConvertible {
 /// Files that anybody may read: public halves, charters, plans, proofs. Written in one step, so that nothing is ever
 /// half there.
 public enum PlainFile {
+    /// Whether anything stands at a path.
+    public static func exists(_ path: String) -> Bool { FileFacts.exists(path) }
+
     /// The whole of a regular file.
     ///
     /// - Parameter limit: the most bytes accepted.

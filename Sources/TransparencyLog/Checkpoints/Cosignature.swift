@@ -42,7 +42,7 @@ public struct Cosignature: Hashable, Sendable {
 ///
 /// It signs what it is given. That the text is consistent with all that was cosigned before is the caller's to know.
 public struct CosignatureSigner: Sendable {
-    private let privateKey: Curve25519.Signing.PrivateKey
+    private let key: any PrivateSigningKey
     /// The key that others verify with; of type ``KeyType/cosignatureEd25519``.
     public let verifierKey: VerifierKey
 
@@ -53,20 +53,26 @@ public struct CosignatureSigner: Sendable {
 
     /// Makes a cosigner.
     /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name.
+    public init(name: String, key: any PrivateSigningKey) throws {
+        self.key = key
+        verifierKey = try VerifierKey(name: name, type: .cosignatureEd25519, publicKey: key.publicKey)
+    }
+
+    /// Makes a cosigner with a key in memory.
+    /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name.
     public init(name: String, privateKey: Curve25519.Signing.PrivateKey) throws {
-        self.privateKey = privateKey
-        verifierKey = try VerifierKey(name: name, type: .cosignatureEd25519, publicKey: privateKey.publicKey)
+        try self.init(name: name, key: SoftwareSigningKey(privateKey))
     }
 
     /// Makes a cosigner from the 32 bytes of an Ed25519 seed.
     /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name or another number of bytes.
     public init(name: String, seed: [UInt8]) throws {
-        try self.init(name: name, privateKey: Curve25519.Signing.PrivateKey(checkedSeed: seed))
+        try self.init(name: name, key: SoftwareSigningKey(seed: seed))
     }
 
     /// Cosigns a note's text at a time in POSIX seconds.
     /// - Throws: ``TransparencyLogError/Code/invalidNote`` for a text that no note can have,
-    ///   ``TransparencyLogError/Code/invalidCosignature`` for a time above 2^63 - 1.
+    ///   ``TransparencyLogError/Code/invalidCosignature`` for a time above 2^63 - 1, and what the key throws.
     public func sign(_ text: [UInt8], at timestamp: UInt64) throws -> NoteSignature {
         guard LineText.isNoteText(text) else {
             throw TransparencyLogError(.invalidNote, "a note's text is UTF-8 lines without control characters")
@@ -74,7 +80,7 @@ public struct CosignatureSigner: Sendable {
         guard timestamp <= Cosignature.maximumTimestamp else {
             throw TransparencyLogError(.invalidCosignature, "a cosignature's time is above 2^63 - 1")
         }
-        let signature = try Array(privateKey.signature(for: Cosignature.message(text, at: timestamp)))
+        let signature = try key.checkedSignature(for: Cosignature.message(text, at: timestamp))
         let bytes = timestamp.bigEndianBytes + signature
         return try NoteSignature(name: name, keyID: verifierKey.keyID, signature: bytes)
     }

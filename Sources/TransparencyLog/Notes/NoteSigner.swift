@@ -2,7 +2,7 @@ public import Crypto
 
 /// Signs notes with Ed25519: a log's own signature (section 1).
 public struct NoteSigner: Sendable {
-    private let privateKey: Curve25519.Signing.PrivateKey
+    private let key: any PrivateSigningKey
     /// The key that others verify with; of type ``KeyType/ed25519``.
     public let verifierKey: VerifierKey
 
@@ -13,24 +13,31 @@ public struct NoteSigner: Sendable {
 
     /// Makes a signer.
     /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name.
+    public init(name: String, key: any PrivateSigningKey) throws {
+        self.key = key
+        verifierKey = try VerifierKey(name: name, type: .ed25519, publicKey: key.publicKey)
+    }
+
+    /// Makes a signer with a key in memory.
+    /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name.
     public init(name: String, privateKey: Curve25519.Signing.PrivateKey) throws {
-        self.privateKey = privateKey
-        verifierKey = try VerifierKey(name: name, type: .ed25519, publicKey: privateKey.publicKey)
+        try self.init(name: name, key: SoftwareSigningKey(privateKey))
     }
 
     /// Makes a signer from the 32 bytes of an Ed25519 seed.
     /// - Throws: ``TransparencyLogError/Code/invalidKey`` for an unacceptable name or another number of bytes.
     public init(name: String, seed: [UInt8]) throws {
-        try self.init(name: name, privateKey: Curve25519.Signing.PrivateKey(checkedSeed: seed))
+        try self.init(name: name, key: SoftwareSigningKey(seed: seed))
     }
 
     /// Signs a text, which ends with a newline.
-    /// - Throws: ``TransparencyLogError/Code/invalidNote`` for a text that no note can have.
+    /// - Throws: ``TransparencyLogError/Code/invalidNote`` for a text that no note can have, and
+    ///   what the key throws.
     public func sign(_ text: [UInt8]) throws -> NoteSignature {
         guard LineText.isNoteText(text) else {
             throw TransparencyLogError(.invalidNote, "a note's text is UTF-8 lines without control characters")
         }
-        let signature = try Array(privateKey.signature(for: text))
+        let signature = try key.checkedSignature(for: text)
         return try NoteSignature(name: name, keyID: verifierKey.keyID, signature: signature)
     }
 
@@ -38,15 +45,5 @@ public struct NoteSigner: Sendable {
     /// - Throws: ``TransparencyLogError/Code/invalidNote`` for a text that no note can have.
     public func sign(_ text: String) throws -> NoteSignature {
         try sign(Array(text.utf8))
-    }
-}
-
-extension Curve25519.Signing.PrivateKey {
-    /// A key from a seed, with an error of ours.
-    init(checkedSeed seed: [UInt8]) throws {
-        guard seed.count == 32, let key = try? Self(rawRepresentation: seed) else {
-            throw TransparencyLogError(.invalidKey, "an Ed25519 seed has 32 bytes")
-        }
-        self = key
     }
 }

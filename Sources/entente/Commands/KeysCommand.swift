@@ -127,29 +127,3 @@ struct KeysNewCommand: AsyncParsableCommand {
         ]
     }
 }
-
-struct KeysListCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the keys of a folder. No passphrase is needed.",
-        discussion: "Example:\n  entente keys list --keys /media/safe")
-
-    @Option(help: ArgumentHelp("The folder of the keys. Default: $ENTENTE_KEYS, else ./keys.", valueName: "folder"))
-    var keys: String?
-    @OptionGroup var output: OutputOptions
-
-    func run() async throws {
-        let folder = KeyOptions.folder(keys)
-        let files = try folder.list()
-        if output.json {
-            Console.print(["keys": .array(files.map { KeysNewCommand.json($0, in: folder) })])
-            return
-        }
-        if files.isEmpty {
-            Console.print("There is no key in \(folder.path). Make one with: entente keys new NAME")
-            return
-        }
-        var table = Table(["name", "kind", "fingerprint"])
-        for file in files { table.add([file.name, file.kind.rawValue, file.fingerprint]) }
-        Console.print(table.lines())
-    }
-}

@@ -18,6 +18,10 @@ struct SettingOptions: ParsableArguments {
         help: ArgumentHelp("Where the passphrase comes from: env:NAME, fd:N, file:PATH or prompt.", valueName: "source")
     )
     var passphrase: String?
+    @Option(
+        help: ArgumentHelp(
+            "The member's authority key: the node then renews its certificate by itself.", valueName: "file"))
+    var authorityKey: String?
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel: String?
     @Option(help: ArgumentHelp("text or json.", valueName: "format"))
@@ -32,8 +36,9 @@ struct SettingOptions: ParsableArguments {
     func load() throws -> LoadedSettings {
         var flags: [Setting: [String]] = [:]
         let single: [(Setting, String?)] = [
-            (.listen, listen), (.proxy, proxy), (.passphraseSource, passphrase), (.logLevel, logLevel),
-            (.logFormat, logFormat), (.maximumConnections, maximumConnections),
+            (.listen, listen), (.proxy, proxy), (.passphraseSource, passphrase),
+            (.authorityKey, authorityKey), (.logLevel, logLevel), (.logFormat, logFormat),
+            (.maximumConnections, maximumConnections),
             (.maximumConnectionsPerMember, maximumConnectionsPerMember), (.exchangeInterval, exchangeInterval),
         ]
         for (setting, value) in single { flags[setting] = value.map { [$0] } }

@@ -65,6 +65,26 @@ struct CharterKeeperTests {
         }
     }
 
+    @Test("The log warns 30, 7 and 1 days before the charter in force expires, and daily")
+    func expiry() async throws {
+        try await withRunningNode(try TestCharters.first()) { node in
+            let log = RecordingLog()
+            let keeper = CharterKeeper(identity: node.identity, store: node.store, logger: log.logger)
+            let expires = node.identity.charter.charter.expires.seconds
+            var said: [(hour: Int64, words: String)] = []
+            for hour in Int64(-40 * 24)...24 {
+                await keeper.warn(at: expires + hour * 3_600)
+                for line in log.take() { said.append((hour, line)) }
+            }
+            let starts = ["within 30 days", "within 7 days", "within a day", "has expired"].map { words in
+                said.first { $0.words.contains(words) }?.hour
+            }
+            #expect(starts == [-719, -167, -23, 0])
+            // 23 days, 6 days, once, and twice after the end.
+            #expect(said.count == 32)
+        }
+    }
+
     @Test("A charter that lists this member no more, or that a peer invents, changes nothing")
     func peers() async throws {
         let first = try TestCharters.first()

@@ -30,10 +30,21 @@ struct NodeHealthTests {
         #expect(codes.isEmpty)
     }
 
-    @Test(arguments: [(40, []), (29, ["attention certificate-ends"]), (-1, ["critical certificate-ended"])])
+    @Test(arguments: [
+        (40, []), (29, ["attention certificate-ends"]), (6, ["attention certificate-ends"]),
+        (0, ["critical certificate-ends"]), (-1, ["critical certificate-ended"]),
+    ])
     func certificates(days: Int, expected: [String]) {
         let term = CertificateTerm(begins: now - 100 * day, ends: now + Int64(days) * day)
         #expect(codes { $0.judge(term, now: now) } == expected)
+    }
+
+    @Test(arguments: [
+        (KeyStanding.listed(node: "node1"), []), (.notListed, ["attention certificate-key-not-listed"]),
+        (.revoked, ["critical certificate-key-revoked"]),
+    ])
+    func theCertificatesKey(standing: KeyStanding, expected: [String]) {
+        #expect(codes { $0.judge(standing) } == expected)
     }
 
     @Test func aCharterThatEnds() throws {
@@ -42,6 +53,13 @@ struct NodeHealthTests {
         #expect(
             codes { $0.judge(charter, isContested: false, own: .active, now: ends - 29 * day) }
                 == ["attention charter-expires"])
+        for (left, expected) in [
+            (31 * day, []), (6 * day, ["attention charter-expires"]), (day, ["attention charter-expires"]),
+            (day - 1, ["critical charter-expires"]), (1, ["critical charter-expires"]),
+            (0, ["critical charter-expired"]),
+        ] {
+            #expect(codes { $0.judge(charter, isContested: false, own: .active, now: ends - left) } == expected)
+        }
         #expect(
             codes { $0.judge(charter, isContested: true, own: .suspended, now: ends) }
                 == ["critical charter-contested", "critical charter-expired", "attention not-active"])

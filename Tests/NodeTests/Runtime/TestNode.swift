@@ -23,12 +23,15 @@ struct TestNode: Sendable {
 
     init(
         _ name: String, _ alliance: TestAlliance, folder: String, certificates: TestMember,
-        configured: [String: [PeerAddress]] = [:]
+        configured: [String: [PeerAddress]] = [:], logKey: (any PrivateSigningKey)? = nil,
+        replicaKey: (any PrivateSigningKey)? = nil
     ) async throws {
+        let (log, replica) = (try TestAlliance.noteSigner(name), try TestAlliance.cosigner(name))
         store = try Store(folder: folder)
         identity = try NodeIdentity(
             charters: CharterChain(alliance.charter), member: try alliance.member(name), nodeName: "node-1",
-            logSigner: try TestAlliance.noteSigner(name), replicaSigner: try TestAlliance.cosigner(name))
+            logSigner: try logKey.map { try NoteSigner(name: log.name, key: $0) } ?? log,
+            replicaSigner: try replicaKey.map { try CosignatureSigner(name: replica.name, key: $0) } ?? replica)
         try await store.install(alliance.charter)
         trust = TrustStore()
         tls = try TLSIdentity(certificates.material)
