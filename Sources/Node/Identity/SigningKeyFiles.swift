@@ -49,7 +49,9 @@ final class SigningKeyFiles: Sendable {
         for name in names.prefix(Self.limit) {
             let path = "\(folder)/\(name)"
             let modified = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-            guard seen.withLock({ $0.insert(File(path: path, modified: modified, wanted: wanted)).inserted }) else { continue }
+            guard seen.withLock({ $0.insert(File(path: path, modified: modified, wanted: wanted)).inserted }) else {
+                continue
+            }
             do throws(KeyFileError) {
                 let key = try KeyFile.open(path, kind: kind, passphrase: passphrase)
                 guard let key = key.signing, key.publicKey == wanted.publicKey else { continue }
