@@ -433,7 +433,7 @@ def settle(nodes, chosen, *options):
     """The version after names one of the two. The word of sv, which signed both, does not count for it."""
     number = shown(chosen)["version"]
     path = nodes.folder / f"{number + 1}.charter"
-    entente("charter", "propose", "--previous", chosen, "--days", "700", *options, "--out", path)
+    nodes["us"].cli("charter", "propose", "--previous", chosen, "--days", "700", *options, "--out", path)
     sign(nodes, path, "sv", "us", previous=chosen)
     nodes["imf"].cli("charter", "adopt", path)
     assert version(nodes["imf"]) == number - 1
@@ -466,7 +466,10 @@ def test_a_log_that_named_one_of_two_waits_until_they_are_decided(nodes, tmp_pat
         pk.publish("PK-WAITS")
     assert {one["code"] for one in error.value.error["refused"]} == {"charter-undecided"}
     counts(nodes, "us", "US-MEANWHILE")
-    settle(nodes, other, "--cut", f"pk={size}:{root}")
+    settle(nodes, other, "--cut-all")
+    cuts = {cut["origin"]: cut for cut in payload(nodes.files[max(nodes.files)])["cuts"]}
+    assert len(cuts) == len(list(nodes)) and cuts["pk.alliance.example/log1"]["size"] == size
+    assert cuts["pk.alliance.example/log1"]["root"] == root
     counts(nodes, "pk", "PK-GOES-ON")
     for node in nodes:
         assert node.row("vasp-licences", "PK-UNDER-ONE", "pk")["status"] == "authorised"

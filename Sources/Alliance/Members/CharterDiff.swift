@@ -89,7 +89,7 @@ public struct CharterDiff: Sendable {
             }
         }
         for register in old.registers where new.register(register.name) == nil {
-            let text = "The register \(register.name) is no longer shared: nothing new counts in it."
+            let text = "The register \(register.name) is no longer shared: nobody can begin it any more."
             found.append(Change(member: nil, field: "registers", text: text))
         }
         return found

@@ -48,10 +48,19 @@ extension LocalRoutes {
         ]
     }
 
-    /// Where each log could be cut: its newest checkpoint that a quorum of others holds and checked.
+    /// Where each log could be cut: its newest checkpoint that a quorum of others holds and checked; or, where the log
+    /// names a charter that is contested, before the batch that does.
     func cuts() async throws -> [JSONValue] {
         var found: [JSONValue] = []
         for member in charter.members {
+            if let end = try await store.state(of: member.log.name).end, end.reason == .otherCharter {
+                found.append([
+                    "member": .string(member.name), "origin": .string(member.log.name),
+                    "size": .integer(Int64(end.index)),
+                    "root": .string(try await store.root(of: member.log.name, at: end.index).base64url),
+                ])
+                continue
+            }
             guard let quorum = try await store.checkpoints(of: member.log.name).quorum else {
                 found.append([
                     "member": .string(member.name), "origin": .string(member.log.name), "size": 0,

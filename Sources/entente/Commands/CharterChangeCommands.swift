@@ -95,6 +95,8 @@ struct CharterProposeCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("log=SIZE:ROOT, where a log is cut; may be repeated.", valueName: "cut"))
     var cut: [String] = []
+    @Flag(help: "Cut every log, where the running node says: to settle two charters of one version.")
+    var cutAll = false
     @Option(help: ArgumentHelp("The file to write.", valueName: "file"))
     var out: String
     @OptionGroup var before: PreviousCharterOptions
@@ -111,7 +113,9 @@ struct CharterProposeCommand: AsyncParsableCommand {
     func run() async throws {
         let previous = try await before.load()
         let given = try cuts(previous.charter)
-        try propose(previous, given, before.previous == nil ? try await nodeCuts() : [])
+        let known = before.previous == nil || cutAll ? try await nodeCuts() : []
+        let more = cutAll ? known.filter { cut in !given.contains { $0.origin == cut.origin } } : []
+        try propose(previous, given + more, known)
     }
 
     private func cuts(_ charter: Charter) throws -> [CharterCut] { try cut.map { try Self.cut($0, charter) } }
