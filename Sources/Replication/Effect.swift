@@ -36,6 +36,9 @@ public enum Effect: Hashable, Sendable {
     case proveFork(origin: String, ours: [UInt8], other: [UInt8])
     /// Store the proof that a log is forked, in the place of one that was stored before: it is never dropped.
     case persistFork(origin: String, proof: [UInt8])
+    /// A member has said, for the first time in this session, what it holds of our own log; where that is more than we
+    /// hold, ``ownLogIsLonger(origin:note:)`` was said before.
+    case toldOwnHead(member: String)
     /// A peer has a head of our own log that is longer than ours: sign nothing before it is taken back (formats 12).
     case ownLogIsLonger(origin: String, note: [UInt8])
     /// Ask a peer for a document, from wherever an earlier try stopped: by a request, or by

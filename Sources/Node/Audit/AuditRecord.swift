@@ -27,6 +27,8 @@ public struct AuditRecord: Sendable, Hashable {
         case rejected
         /// A log signed two heads that cannot both be true.
         case contradiction
+        /// A folder that was restored: who was waived, and when it was complete.
+        case restored
         /// A log is proven to be forked.
         case fork
         /// The file did not end with a whole line, as after a power failure.

@@ -18,6 +18,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     let trust: TrustStore
     let tls: TLSIdentity
     let charters: CharterKeeper
+    let restored: RestoreGuard?
     let startedAt: Int64
 
     var charter: Charter { identity.charter.charter }
@@ -58,8 +59,19 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         get("/v1/receipts") { query, _, _ in LocalAnswer.json(try await receipts(query)) }
         get("/v1/prove") { query, _, _ in try await prove(query) }
         post("/v1/documents") { request in try await storeDocument(request) }
+        post("/v1/waive") { request in try await waive(request) }
         post("/v1/submit") { request in try await submit(request) }
         return router
+    }
+
+    /// The operator of a restored node goes on without a member's word.
+    private func waive(_ request: Request) async throws -> Response {
+        let member = try query(request).member()
+        do { try await restored?.waive(member) } catch let error as NodeError {
+            throw LocalError(.conflict, "not-restored", error.reason)
+        }
+        await publisher.followCharter()
+        return LocalAnswer.json(["waived": .string(member.name)])
     }
 
     func query(_ request: Request) -> LocalQuery {

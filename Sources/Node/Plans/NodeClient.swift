@@ -39,6 +39,13 @@ public struct NodeClient: Sendable {
         try await send(.get, Self.path(path, query), body: .none)
     }
 
+    /// Lets a restored node publish without a member's word.
+    ///
+    /// - Throws: as ``get(_:_:)``.
+    public func waive(_ member: String) async throws -> JSONValue {
+        try await post(Self.path("/v1/waive", [("member", member)]), .bytes([]))
+    }
+
     func post(_ path: String, _ body: PeerRequestBody) async throws -> JSONValue {
         try json(await send(.post, path, body: body))
     }

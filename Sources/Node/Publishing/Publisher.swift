@@ -27,6 +27,7 @@ actor Publisher {
     /// Whether the charter in force is to be named by a leaf before anything else.
     private var needsLeaf = false
     private var keys: SigningKeyFiles?
+    private var restored: RestoreGuard?
     private var beginning: Task<Void, Never>?
     /// Why nothing can be published under the charter in force; nil where nothing is wrong.
     private(set) var problem: String?
@@ -53,12 +54,7 @@ actor Publisher {
         guard entries.count <= Self.statementLimit, waiting.count < Self.waitingLimit else {
             return .failed(NodeError("too much at once; try again later or with less"))
         }
-        if await driver.ownLogIsLonger {
-            return .failed(
-                NodeError(
-                    "a peer holds more of this member's log than this node: restore its newer entries before publishing"
-                ))
-        }
+        if let reason = await objection() { return .failed(NodeError(reason)) }
         return await withCheckedContinuation { answer in
             waiting.append((entries, { answer.resume(returning: $0) }))
             accepted += 1
@@ -69,7 +65,22 @@ actor Publisher {
         }
     }
 
-    func attach(_ keys: SigningKeyFiles) { self.keys = keys }
+    func attach(_ keys: SigningKeyFiles, _ restored: RestoreGuard) { (self.keys, self.restored) = (keys, restored) }
+
+    /// Why nothing of the own log may be signed now; nil where nothing stands in the way.
+    private func objection() async -> String? {
+        let isLonger = await driver.ownLogIsLonger
+        let reason = await restored?.reason(
+            identity.charter.charter, own: identity.memberID, heard: await driver.heardOfOwnLog, isLonger: isLonger)
+        if let reason { return reason }
+        if isLonger {
+            return
+                "a peer holds more of this member's log than this node; it is being taken back: try again in a moment"
+        }
+        guard await driver.ownLogIsForked else { return nil }
+        return "this member's own log is forked (entente fork list): no replica cosigns it any more; the regulators' "
+            + "next charter gives it another log key (Docs/charter.md)"
+    }
 
     /// Does what the charter in force asks of this member: finds the keys that it names, begins the log under a new key,
     /// and names the charter there. Where something is missing, ``problem`` says what; it is to be called again then.
@@ -94,6 +105,7 @@ actor Publisher {
                     + "as replica-2\(KeyFile.privateSuffix), or the like; until then this node cosigns nothing"
             }
         guard missing.log == nil else { return }
+        if let reason = await objection() { return problem = reason }
         do {
             let late = try await LogBeginning(identity: identity, store: store, logger: logger).run()
             if let late { await begin(late) }
@@ -131,7 +143,7 @@ actor Publisher {
     /// then nobody can compare the log's maps with what counts. Also where no head of it was signed yet.
     private func nameCharter() async {
         guard let state = try? await store.state(of: identity.origin), state.size > 0, state.end == nil,
-            state.isBegun, state.governance.isActive(at: state.size), await !driver.ownLogIsLonger,
+            state.isBegun, state.governance.isActive(at: state.size), await objection() == nil,
             let record = try? await store.log(identity.origin), !state.isJudged || record.head == nil
         else { return }
         needsLeaf = true

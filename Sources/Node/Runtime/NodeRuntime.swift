@@ -151,7 +151,7 @@ private struct DialService: Service, CustomStringConvertible {
                 group.addTask {
                     while !Task.isCancelled {
                         try? await Task.sleep(for: .seconds(CertificateWatch.interval))
-                        if await parts.publisher.problem != nil { await parts.publisher.followCharter() }
+                        if await parts.publisher.problem != nil { try? await parts.publishRoster() }
                     }
                 }
             }
@@ -212,7 +212,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
         let keys = SigningKeyFiles(folder: settings.keysFolder, passphrase: passphrase, logger: logger)
         keys.look(for: identity)
-        await publisher.attach(keys)
+        let restored = RestoreGuard(folder: settings.data, logger: logger, audit: audit)
+        await publisher.attach(keys, restored)
         await charters.attach { chain in
             await network.chartersChanged()
             await driver.chartersChanged(chain, holding: await Self.held(store, logger))
@@ -221,7 +222,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await driver.attach(charters)
         localRoutes = LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            tls: tls, charters: charters, startedAt: Clock.seconds)
+            tls: tls, charters: charters, restored: restored, startedAt: Clock.seconds)
         certificates = CertificateWatch(
             settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls,
             trust: trust, logger: logger, audit: audit)
@@ -240,8 +241,9 @@ struct NodeParts: Sendable, CustomStringConvertible {
     /// Publishes the member's first roster where the log is still empty.
     func publishRoster() async throws {
         await publisher.followCharter()
-        guard try await store.state(of: identity.origin).isBegun else { return }
-        guard try await store.log(identity.origin).size == 0 else { return }
+        guard await publisher.problem == nil, try await store.state(of: identity.origin).isBegun,
+            try await store.log(identity.origin).size == 0
+        else { return }
         guard let roster = FileManager.default.contents(atPath: settings.rosterPath) else {
             throw NodeError("\(settings.rosterPath) cannot be read: the log's first entry is the member's roster")
         }

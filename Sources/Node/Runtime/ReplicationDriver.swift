@@ -30,7 +30,14 @@ actor ReplicationDriver {
     private var awaitedDocuments: [HashValue: (peer: PeerID, member: String)] = [:]
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
-    private(set) var ownLogIsLonger = false
+    /// The largest size of our own log that a peer holds.
+    private var ownTarget: UInt64 = 0
+    /// Whether a peer holds more of our own log than we do.
+    var ownLogIsLonger: Bool { ownTarget > 0 && ((try? store.size(of: identity.origin)) ?? 0) < ownTarget }
+    /// Whether it is known that our own log signed what cannot be.
+    var ownLogIsForked: Bool { replication.status(ofLog: identity.origin)?.isContradicted ?? false }
+    /// The members that have said since the start what they hold of our own log.
+    private(set) var heardOfOwnLog: Set<String> = []
     /// What paces Replication.
     private let clock = SteadyClock()
     /// ``SteadyClock/wallAhead`` as Replication knows it.
@@ -178,10 +185,12 @@ actor ReplicationDriver {
                 ], durable: true)
             logger.critical("a log is forked: it is cosigned no further", metadata: ["log": "\(origin)"])
             enqueue(.persistFork(proof: proof), origin)
-        case .ownLogIsLonger:
-            ownLogIsLonger = true
+        case .toldOwnHead(let member): heardOfOwnLog.insert(member)
+        case .ownLogIsLonger(_, let note):
+            let size = (try? SignedNote(parsing: note)).flatMap { try? Checkpoint(parsing: $0.text) }?.size ?? 0
+            ownTarget = max(ownTarget, size)
             logger.critical(
-                "a peer holds more of this member's own log than this node: the data folder looks restored from a backup, and nothing is published"
+                "a peer holds more of this member's own log than this node: the data folder looks restored from a backup; nothing is published until its entries are taken back"
             )
         case .setTimer(let timer, let time): set(timer, time)
         case .cancelTimer(let timer): timers[timer] = nil

@@ -39,6 +39,17 @@ enum Folders {
         }
     }
 
+    /// Removes a file, durably; nothing if it is not there.
+    static func removeFile(_ path: String) throws(SetupError) {
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno))
+        }
+        let folder = open(PrivateFile.folder(of: path), O_RDONLY | O_DIRECTORY)
+        guard folder >= 0 else { throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno)) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno)) }
+    }
+
     /// Removes a folder and all in it; what cannot be removed stays.
     static func remove(_ path: String) {
         for name in FileFacts.names(in: path) ?? [] {

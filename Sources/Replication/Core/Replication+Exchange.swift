@@ -55,6 +55,7 @@ extension Replication {
     mutating func digestReceived(_ theirs: HashValue, from peer: Int, _ now: Instant) {
         if theirs == digest() {
             for log in logs.indices { isEqual(log, peer) }
+            toldOwnHead(peer)
             return
         }
         // A peer that asks too often waits for its next turn: an answer is much longer than a question.
@@ -94,7 +95,9 @@ extension Replication {
         for log in logs.indices {
             while position < heads.count, heads[position].origin.precedes(logs[log].origin) { position += 1 }
             let isNamed = position < heads.count && heads[position].origin.isExactly(logs[log].origin)
-            guard headDigest(log) == (isNamed ? heads[position].digest : nil) else {
+            let isSame = headDigest(log) == (isNamed ? heads[position].digest : nil)
+            if logs[log].isOwn, isSame || !isNamed { toldOwnHead(peer) }
+            guard isSame else {
                 run = (run?.lowerBound ?? log)..<(log + 1)
                 continue
             }
@@ -103,6 +106,13 @@ extension Replication {
             run = nil
         }
         if let run { sendHeads(run, to: peer) }
+    }
+
+    /// What a peer holds of our own log is known now: its head, or that it has none.
+    mutating func toldOwnHead(_ peer: Int) {
+        guard !peers[peer].hasToldOwnHead else { return }
+        peers[peer].hasToldOwnHead = true
+        emit(.toldOwnHead(member: peers[peer].member))
     }
 
     /// Sends the heads of logs that follow one another, on as many pages as they need.
@@ -148,6 +158,11 @@ extension Replication {
                 reject(peers[peer].id, error)
             }
             if !hasOurs { answer(head, note, of: log, to: peer) }
+        }
+        if let own = logs.firstIndex(where: \.isOwn), page.after.precedes(logs[own].origin),
+            page.through.isEmpty || !page.through.precedes(logs[own].origin)
+        {
+            toldOwnHead(peer)
         }
         for log in logs.indices where !mentioned[log] && !hasOurs {
             let origin = logs[log].origin

@@ -16,6 +16,7 @@ extension Replication {
                 throw Rejection(error.reason, origin: logs[log].origin, error.detail)
             }
         }
+        defer { if logs[log].isOwn { toldOwnHead(peer) } }
         try consider(head, of: log, from: peer, inline: inline, now)
     }
 

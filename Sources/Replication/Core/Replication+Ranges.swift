@@ -247,6 +247,8 @@ extension Replication {
         logs[log].root = root
         logs[log].acceptedSize = max(logs[log].acceptedSize, storing.head.size)
         logs[log].localFailures = 0
+        // What is taken back of our own log is no news to anybody.
+        if logs[log].isOwn { publishing = Publishing(announced: storing.answer.to) }
         if let peer = peerIndex(storing.peer) {
             peers[peer].logs[log].failures = 0
             peers[peer].logs[log].notBefore = nil

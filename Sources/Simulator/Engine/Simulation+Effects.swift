@@ -53,7 +53,7 @@ extension Simulation {
         case .serveCharter(let peer, let version): serveCharters(version, to: peer, from: node)
         case .considerCharter(let peer, let version, let file):
             plan(.charter(file, from: .peer(peer, version: version)), on: node)
-        case .cancelFetch, .serveDocument: break
+        case .cancelFetch, .toldOwnHead, .serveDocument: break
         }
     }
 

@@ -60,8 +60,34 @@ struct NodeCommand: ParsableCommand {
             """,
         subcommands: [
             NodeRunCommand.self, NodeListCommand.self, NodeAddCommand.self, NodeRemoveCommand.self,
+            NodeWaiveCommand.self,
         ],
         defaultSubcommand: NodeRunCommand.self)
+}
+
+struct NodeWaiveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "waive", abstract: "Let a restored node publish without one member's word.",
+        discussion: """
+            A node whose folder was restored from a backup publishes only once every other active member has said what it \
+            holds of this member's log, and the node has taken back what it lacks. Where a member cannot be reached for \
+            long, and you know otherwise that it holds nothing newer, this goes on without it. It stands on the audit record. If \
+            the member does hold more, the log forks, for good.
+
+            Example:
+              entente node waive sv
+            """)
+
+    @Argument(help: ArgumentHelp("The member whose word is not waited for.", valueName: "name"))
+    var member: String
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let answer = try await NodeConnection.with(node) { try await $0.client.waive(member) }
+        if output.json { return Console.print(answer) }
+        Console.print("The node no longer waits for \(answer.text("waived")).")
+    }
 }
 
 struct NodeRunCommand: AsyncParsableCommand {

@@ -65,7 +65,7 @@ struct TestNode: Sendable {
     var localRoutes: LocalRoutes {
         LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            tls: tls, charters: charters, startedAt: 0)
+            tls: tls, charters: charters, restored: nil, startedAt: 0)
     }
 
     var peerRoutes: PeerRoutes {
