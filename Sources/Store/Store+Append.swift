@@ -101,7 +101,7 @@ extension Store {
             let results = try press.publish(submissions)
             if submissions.isEmpty { try press.publishLeaf() }
             var note: [UInt8]?
-            if press.log.size > press.log.headSize {
+            if press.log.size > log.size {
                 let root = press.log.frontier.root
                 let signed = try sign(Checkpoint(origin: origin, size: press.log.size, root: root))
                 var appender = Appender(db: db, log: press.log, statements: statements)

@@ -1,6 +1,7 @@
 """A member gets a new log key, and a new replica key: a new log that begins with the old one, while everything runs. Each test
 follows Docs/charter.md."""
 
+import base64
 import json
 import re
 import shutil
@@ -9,11 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from alliance import Refused
+from logs import EMPTY as EMPTY_ROOT
 from logs import signature_line
 from program import PASSPHRASE, entente, eventually
 from test_charters import all_under, alliance_of, processes, propose, sign  # noqa: F401
 
 ORIGIN = "pk.alliance.example/log2"
+EMPTY = base64.urlsafe_b64encode(EMPTY_ROOT).decode().rstrip("=")
 
 
 def new_key(node, name, kind, tmp_path):
@@ -111,6 +114,40 @@ def test_the_new_key_comes_late(alliance_of, tmp_path):
     eventually(lambda: "charter-keys" not in concerns(), "pk found its key", 30)
     alliance.connected()
     goes_on(alliance)
+
+
+def test_a_new_key_is_lost_before_its_log_began(alliance_of, tmp_path):
+    """Another new key takes over where the log before was cut: nothing of what the member said is lost."""
+    alliance = alliance_of("lost-log-key", ("pk", "sv", "us"))
+    alliance.connected()
+    pk, sv = alliance["pk"], alliance["sv"]
+    pk.publish("PK-1")
+    alliance.converged()
+    second = propose(sv, tmp_path / "2.charter", "--log-key", f"pk={new_key(pk, 'log-2', 'log', tmp_path)}")
+    pk.publish("PK-LATE")
+    alliance.converged()
+    sign(second, pk, sv, previous=alliance.charter)
+    sv.cli("charter", "adopt", second)
+    all_under(alliance, 2)
+    third = propose(sv, tmp_path / "3.charter", "--log-key", f"pk={new_key(pk, 'log-3', 'log', tmp_path)}")
+    # A cut before what the lost log begins with would drop all that the member said.
+    wrong = propose(sv, tmp_path / "wrong.charter", "--standing", "pk=suspended", "--cut", "pk=0:" + EMPTY)
+    sign(wrong, pk, sv, alliance["us"], previous=second)
+    assert "begins with the" in sv.cli("charter", "adopt", wrong, check=False).stderr
+    sign(third, pk, sv, previous=second)
+    shutil.copy(pk.keys / "log-3.key", pk.folder / "keys" / "log-3.key")
+    sv.cli("charter", "adopt", third)
+    all_under(alliance, 3)
+    eventually(lambda: pk.log_of("pk")["origin"].endswith("/log3"), "pk goes on under the third key")
+    for node in alliance:
+        for key in ("PK-1", "PK-LATE"):
+            eventually(lambda: node.row("vasp-licences", key, "pk"), f"{node.name} holds what pk said", 45)
+    said = pk.publish("PK-2")
+    sv.receipts("pk", said["first"], ["sv", "us"])
+    for node in alliance:
+        node.end()
+        done = entente("fsck", "--data", node.folder, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_a_new_replica_key(alliance_of, tmp_path):

@@ -120,11 +120,29 @@ public struct CharterChain: Sendable {
                         + "\(before.size)")
             }
         }
+        for cut in charter.cuts {
+            guard let before = beginning(of: cut.origin, upTo: parent), cut.size < before else { continue }
+            throw CharterRefusal(
+                .rolledBack,
+                "\(cut.origin) is cut at \(cut.size), and it begins with the \(before) entries of the log before")
+        }
         for member in charter.members {
             guard let key = origins[Array(member.log.name.utf8)], key != member.log else { continue }
             throw CharterRefusal(
                 .selfContradicting, "\(member.name)'s log has the origin of an earlier log with another key")
         }
+    }
+
+    /// How many entries of the log before a log begins with; nil where its member had no other.
+    private func beginning(of origin: String, upTo parent: VerifiedCharter) -> UInt64? {
+        let path = path(to: parent)
+        for (before, charter) in zip(path, path.dropFirst()) {
+            guard let member = charter.charter.member(origin: origin), before.charter.member(origin: origin) == nil,
+                let old = before.charter.member(id: member.id)
+            else { continue }
+            return charter.charter.cut(of: old.log.name)?.size
+        }
+        return nil
     }
 
     /// The charters from the first to this one.

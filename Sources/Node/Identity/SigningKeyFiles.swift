@@ -10,8 +10,11 @@ final class SigningKeyFiles: Sendable {
     private let folder: String
     private let passphrase: Passphrase
     private let logger: Logger
-    /// Files that were opened, or refused, as they stood then: unlocking takes a tenth of a second.
+    /// Files that hold another key, as they stood then: unlocking takes a tenth of a second.
     private let seen = Mutexed<Set<File>>([])
+
+    /// Files that could not be used, so that each is complained about once.
+    private let complained = Mutexed<Set<File>>([])
 
     /// Files of one kind that are tried.
     static let limit = 16
@@ -49,15 +52,19 @@ final class SigningKeyFiles: Sendable {
         for name in names.prefix(Self.limit) {
             let path = "\(folder)/\(name)"
             let modified = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-            guard seen.withLock({ $0.insert(File(path: path, modified: modified, wanted: wanted)).inserted }) else {
-                continue
-            }
+            let file = File(path: path, modified: modified, wanted: wanted)
+            guard !seen.withLock({ $0.contains(file) }) else { continue }
             do throws(KeyFileError) {
                 let key = try KeyFile.open(path, kind: kind, passphrase: passphrase)
-                guard let key = key.signing, key.publicKey == wanted.publicKey else { continue }
+                guard let key = key.signing, key.publicKey == wanted.publicKey else {
+                    seen.withLock { _ = $0.insert(file) }
+                    continue
+                }
                 logger.notice("took up a key", metadata: ["file": "\(name)", "key": "\(wanted.name)"])
                 return use(key)
             } catch {
+                // Tried again: its mode may be put right.
+                guard complained.withLock({ $0.insert(file).inserted }) else { continue }
                 logger.warning("a key cannot be used", metadata: ["reason": "\(error)"])
             }
         }

@@ -62,6 +62,15 @@ extension LocalRoutes {
                 continue
             }
             guard let quorum = try await store.checkpoints(of: member.log.name).quorum else {
+                // A log under a new key that nobody holds yet ends no earlier than where it begins.
+                let begins = try await store.state(of: member.log.name).governance.predecessor
+                if let begins {
+                    found.append([
+                        "member": .string(member.name), "origin": .string(member.log.name),
+                        "size": .integer(Int64(begins.size)), "root": .string(begins.root.base64url),
+                    ])
+                    continue
+                }
                 found.append([
                     "member": .string(member.name), "origin": .string(member.log.name), "size": 0,
                     "root": .string(MerkleTree.emptyRoot.base64url),

@@ -8,43 +8,54 @@ import TransparencyLog
 /// Begins the member's log under a new key with the entries that the log before had up to its cut, as they are (formats,
 /// section 9). Each step is durable, and a start after a crash goes on where it stood.
 struct LogBeginning: Sendable {
-    let identity: NodeIdentity
+    /// The log that begins.
+    let origin: String
     let store: Store
     let logger: Logger
 
-    /// - Returns: what the log before held beyond its cut, batch by batch; nil where the log had begun before.
-    /// - Throws: ``NodeError`` where the log before is not held here as the charter's cut states it.
-    func run() async throws -> [[[UInt8]]]? {
-        let origin = identity.origin
-        guard let cut = try await store.state(of: origin).governance.predecessor,
-            try await store.log(origin).head == nil
-        else { return nil }
-        try await check(cut)
-        var size = try store.size(of: origin)
-        if size < cut.size {
-            logger.notice(
-                "beginning the log under a new key with the entries of the one before",
-                metadata: ["log": "\(origin)", "entries": "\(cut.size - size)"])
+    /// Statements and bytes of what was said beyond the cut that are published again at once.
+    private static let page = (statements: 2_047, bytes: 2 << 20)
+
+    /// Carries over what is missing.
+    ///
+    /// - Returns: the log that it was taken from, and how much; nil for a member's first log.
+    /// - Throws: ``NodeError`` where no log here holds what the charter's cut states.
+    func run() async throws -> (source: String, size: UInt64)? {
+        let state = try await store.state(of: origin)
+        // Of a charter that is contested now: the next one settles that.
+        if let end = state.end, end.reason != .otherCharter {
+            throw NodeError(
+                "counting in this member's own log \(origin) ended at entry \(end.index) (\(end.reason.rawValue)): a charter "
+                    + "has to give it another log, with a key that no charter named before")
         }
-        while size < cut.size { size = try await append(from: size, cut) }
-        return try await late(cut)
+        guard let cut = state.governance.predecessor else { return nil }
+        guard !state.isBegun else { return ((try? await source(of: cut)) ?? cut.origin, cut.size) }
+        let source = try await source(of: cut)
+        var size = state.size
+        logger.notice(
+            "beginning the log under a new key with the entries of the one before",
+            metadata: ["log": "\(origin)", "entries": "\(cut.size - size)"])
+        while size < cut.size { size = try await append(from: size, source, cut) }
+        return (source, cut.size)
     }
 
-    private func check(_ cut: CharterCut) async throws {
-        let held = try store.size(of: cut.origin)
-        guard held >= cut.size else {
-            throw NodeError(
-                "the charter cuts \(cut.origin) at \(cut.size) entries and \(held) are held here: restore it first")
+    /// The log here that has what the cut states: the one before, or one before that, whose entries it would begin with.
+    private func source(of cut: CharterCut) async throws -> String {
+        var source = cut.origin
+        while true {
+            let held = try store.size(of: source)
+            if held >= cut.size, try await store.root(of: source, at: cut.size) == cut.root { return source }
+            guard let before = try await store.state(of: source).governance.predecessor else { break }
+            source = before.origin
         }
-        guard try await store.root(of: cut.origin, at: cut.size) == cut.root else {
-            throw NodeError("the charter cuts \(cut.origin) at \(cut.size) with another root than that of the log here")
-        }
+        throw NodeError(
+            "the charter cuts \(cut.origin) at \(cut.size) entries, and no log here holds those with that root: restore it "
+                + "first, or ask the regulators for a cut that is held")
     }
 
     /// Appends the next whole batches, and gives the size after them.
-    private func append(from size: UInt64, _ cut: CharterCut) async throws -> UInt64 {
-        let origin = identity.origin
-        let range = try await store.range(of: cut.origin, from: size, headSize: cut.size)
+    private func append(from size: UInt64, _ source: String, _ cut: CharterCut) async throws -> UInt64 {
+        let range = try await store.range(of: source, from: size, headSize: cut.size)
         guard range.to > size else {
             throw NodeError("the charter cuts \(cut.origin) within a batch, at \(cut.size): no log can begin with that")
         }
@@ -60,11 +71,27 @@ struct LogBeginning: Sendable {
         return result.size
     }
 
-    private func late(_ cut: CharterCut) async throws -> [[[UInt8]]] {
-        let held = try store.size(of: cut.origin)
-        guard held > cut.size else { return [] }
-        let entries = try await store.entries(of: cut.origin, in: cut.size..<held)
-        return entries.split { $0.starts(with: StateLeaf.familyPrefix) }.map(Array.init)
+    /// The next part of what the log before held beyond its cut, and where the part after it begins; nil at the end.
+    ///
+    /// Batch by batch, as it was published: an approval stands behind what it approves.
+    func late(
+        from index: UInt64, of source: String
+    ) async throws -> (batches: [[[UInt8]]], next: UInt64)? {
+        let held = try store.size(of: source)
+        guard index < held else { return nil }
+        var batches: [[[UInt8]]] = []
+        var (next, statements, bytes) = (index, 0, 0)
+        while next < held, statements < Self.page.statements, bytes < Self.page.bytes {
+            let range = try await store.range(of: source, from: next, headSize: held)
+            guard range.to > next else { break }
+            for batch in range.entries.split(whereSeparator: { $0.starts(with: StateLeaf.familyPrefix) }) {
+                batches.append(Array(batch))
+                statements += batch.count
+                bytes += batch.reduce(0) { $0 + $1.count }
+            }
+            next = range.to
+        }
+        return next > index ? (batches, next) : nil
     }
 
     /// The entries cut behind each state leaf.

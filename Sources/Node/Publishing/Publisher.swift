@@ -29,6 +29,10 @@ actor Publisher {
     private var keys: SigningKeyFiles?
     private var restored: RestoreGuard?
     private var beginning: Task<Void, Never>?
+    /// The charter that was followed last.
+    private var followed: HashValue?
+    /// The log that is being begun: nothing else is published meanwhile.
+    private var begun: String?
     /// Why nothing can be published under the charter in force; nil where nothing is wrong.
     private(set) var problem: String?
     /// Submissions taken in since the start.
@@ -55,6 +59,10 @@ actor Publisher {
             return .failed(NodeError("too much at once; try again later or with less"))
         }
         if let reason = await objection() { return .failed(NodeError(reason)) }
+        let origin = identity.origin
+        if begun != origin, (try? await store.state(of: origin))?.governance.predecessor != nil {
+            return .failed(NodeError(problem ?? "the log under the new key is being begun: try again in a moment"))
+        }
         return await withCheckedContinuation { answer in
             waiting.append((entries, { answer.resume(returning: $0) }))
             accepted += 1
@@ -85,14 +93,22 @@ actor Publisher {
     /// Does what the charter in force asks of this member: finds the keys that it names, begins the log under a new key,
     /// and names the charter there. Where something is missing, ``problem`` says what; it is to be called again then.
     func followCharter() async {
-        if let beginning { return await beginning.value }
-        let task = Task { await self.follow() }
-        beginning = task
-        await task.value
-        beginning = nil
+        while true {
+            if let beginning {
+                await beginning.value
+            } else {
+                let task = Task { await self.follow() }
+                beginning = task
+                await task.value
+                beginning = nil
+            }
+            // What was running may have begun under the charter before.
+            if followed == identity.charter.digest { return }
+        }
     }
 
     private func follow() async {
+        followed = identity.charter.digest
         keys?.look(for: identity)
         let missing = identity.missing
         problem =
@@ -107,36 +123,104 @@ actor Publisher {
         guard missing.log == nil else { return }
         if let reason = await objection() { return problem = reason }
         do {
-            let late = try await LogBeginning(identity: identity, store: store, logger: logger).run()
-            if let late { await begin(late) }
+            try await begin(identity.origin)
         } catch {
             problem = "\(error)"
             logger.error("the log under the new key cannot begin yet", metadata: ["reason": "\(error)"])
+            return
         }
         await nameCharter()
     }
 
-    /// Publishes in a log under a new key what stood in the log before beyond its cut, in the transaction of the first
-    /// checkpoint: it was acknowledged.
-    private func begin(_ late: [[[UInt8]]]) async {
-        let origin = identity.origin
-        logger.notice("the log goes on under a new key", metadata: ["log": "\(origin)"])
-        audit?.append(.published, "the log goes on as \(origin)", ["log": .string(origin)], durable: true)
-        for entries in late {
-            waiting.append((entries, { [logger] in Self.report($0, logger) }))
+    /// Begins a log under a new key, and publishes there again what was acknowledged in the log before beyond its cut,
+    /// before anything else.
+    ///
+    /// - Throws: where that cannot be done now. Nothing is published then, and it goes on from there the next time.
+    private func begin(_ origin: String) async throws {
+        guard begun != origin else { return }
+        let log = LogBeginning(origin: origin, store: store, logger: logger)
+        guard let carried = try await log.run() else { return begun = origin }
+        let size = try store.size(of: origin)
+        var next = carried.size
+        if size > next { next = try await firstMissing(log, carried.source, from: next) }
+        if size == carried.size {
+            logger.notice("the log goes on under a new key", metadata: ["log": "\(origin)"])
+            audit?.append(.published, "the log goes on as \(origin)", ["log": .string(origin)], durable: true)
         }
-        guard !late.isEmpty, !isRunning else { return }
-        isRunning = true
-        await run()
+        while let page = try await log.late(from: next, of: carried.source) {
+            try await publishAgain(page.batches)
+            next = page.next
+        }
+        begun = origin
     }
 
-    private static func report(_ publication: Publication, _ logger: Logger) {
-        guard case .refused(let refused) = publication, refused.contains(where: { $0.reason != .repeated }) else {
-            return
+    /// Where a crash interrupted publishing again what stood beyond the cut: behind the last page of which anything is here.
+    private func firstMissing(_ log: LogBeginning, _ source: String, from start: UInt64) async throws -> UInt64 {
+        var (next, found) = (start, start)
+        var isAnyHere = false
+        while let page = try await log.late(from: next, of: source) {
+            for entry in page.batches.joined() where await index(of: entry) != nil {
+                isAnyHere = true
+                found = next
+                break
+            }
+            next = page.next
         }
+        // None at all: it was all refused, or there was none.
+        return isAnyHere ? found : next
+    }
+
+    /// Publishes batches of the log before; of one that is refused, every statement that counts by itself.
+    private func publishAgain(_ batches: [[[UInt8]]]) async throws {
+        for (entries, publication) in zip(batches, await publishNow(batches)) {
+            switch publication {
+            case .published, .already: continue
+            case .failed(let error): throw error
+            case .refused(let refused):
+                let isKnown = refused.allSatisfy { $0.reason == .repeated }
+                guard entries.count > 1 else {
+                    if !isKnown { report(refused.count, refused.first?.reason) }
+                    continue
+                }
+                for single in await publishNow(entries.map { [$0] }) {
+                    if case .failed(let error) = single { throw error }
+                    if case .refused(let refused) = single, refused.first?.reason != .repeated {
+                        report(1, refused.first?.reason)
+                    }
+                }
+            }
+        }
+    }
+
+    private func report(_ count: Int, _ reason: Verdict.Reason?) {
         logger.error(
             "what was published after the cut of the log before does not count in the new one",
-            metadata: ["statements": "\(refused.count)", "reason": "\(refused.first?.reason.text ?? "")"])
+            metadata: ["statements": "\(count)", "reason": "\(reason?.text ?? "")"])
+    }
+
+    /// Publishes submissions in their order, whatever else waits, and says what became of each.
+    private func publishNow(_ submissions: [[[UInt8]]]) async -> [Publication] {
+        guard !submissions.isEmpty else { return [] }
+        let results = Mutexed<[Int: Publication]>([:])
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            for (number, entries) in submissions.enumerated() {
+                waiting.append(
+                    (
+                        entries,
+                        { publication in
+                            let count = results.withLock { results in
+                                results[number] = publication
+                                return results.count
+                            }
+                            if count == submissions.count { done.resume() }
+                        }
+                    ))
+            }
+            guard !isRunning else { return }
+            isRunning = true
+            Task { await run() }
+        }
+        return results.withLock { results in submissions.indices.compactMap { results[$0] } }
     }
 
     /// Ends the log with a state leaf that names the charter in force, where a cut of it lies below the log's end: until
@@ -144,7 +228,8 @@ actor Publisher {
     private func nameCharter() async {
         guard let state = try? await store.state(of: identity.origin), state.size > 0, state.end == nil,
             state.isBegun, state.governance.isActive(at: state.size), await objection() == nil,
-            let record = try? await store.log(identity.origin), !state.isJudged || record.head == nil
+            begun == identity.origin, let record = try? await store.log(identity.origin),
+            !state.isJudged || record.head == nil
         else { return }
         needsLeaf = true
         guard !isRunning else { return }

@@ -39,19 +39,21 @@ actor CharterKeeper {
     func attach(_ onChange: @escaping @Sendable (CharterChain) async -> Void) { self.onChange = onChange }
 
     /// Takes up a charter's file.
-    func take(_ file: [UInt8]) async -> Outcome {
+    ///
+    /// - Parameter version: which it is said to be; nil where nobody says.
+    func take(_ file: [UInt8], as version: UInt64? = nil) async -> Outcome {
         let before = last
         let task = Task {
             _ = await before?.value
-            return await self.consider(file)
+            return await self.consider(file, version)
         }
         last = task
         return await task.value
     }
 
-    private func consider(_ file: [UInt8]) async -> Outcome {
+    private func consider(_ file: [UInt8], _ version: UInt64?) async -> Outcome {
         let before = identity.chain
-        let (chain, refusal) = await Self.added(file, to: before)
+        let (chain, refusal) = await Self.added(file, version, to: before)
         if let refusal {
             audit?.count(
                 .charterRefused, reason: refusal.code.rawValue, member: nil, "refused a charter: \(refusal.reason)")
@@ -75,17 +77,25 @@ actor CharterKeeper {
 
     /// Signatures are checked off the actor.
     @concurrent
-    private static func added(_ file: [UInt8], to chain: CharterChain) async -> (CharterChain, CharterRefusal?) {
-        Self.add(file, to: chain)
+    private static func added(
+        _ file: [UInt8], _ version: UInt64?, to chain: CharterChain
+    ) async -> (CharterChain, CharterRefusal?) {
+        Self.add(file, version, to: chain)
     }
 
     // Apart: typed errors in an asynchronous function make the optimiser of Swift 6.3.1 crash (decision 0013).
-    private static func add(_ file: [UInt8], to chain: CharterChain) -> (CharterChain, CharterRefusal?) {
+    private static func add(
+        _ file: [UInt8], _ version: UInt64?, to chain: CharterChain
+    ) -> (CharterChain, CharterRefusal?) {
         let signed: SignedCharter
         do throws(AllianceError) {
             signed = try SignedCharter(parsing: file)
         } catch {
             return (chain, CharterRefusal(.malformed, error.description))
+        }
+        if let version, UInt64(signed.unverified.version) != version {
+            let text = "it is version \(signed.unverified.version), and was sent as \(version)"
+            return (chain, CharterRefusal(.malformed, text))
         }
         var chain = chain
         do throws(CharterRefusal) {

@@ -45,7 +45,11 @@ final class LogJobs: AsyncSequence, Sendable {
                 if case .cosign(checkpoint) = other { true } else { false }
             }
             if isAsked { return }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .proveFork, .persistFork: break
+        case .proveFork:
+            // One of a log is proof enough; a log that goes on forking must not keep us busy.
+            let isAsked = waiting.contains { if case .proveFork = $0 { true } else { false } }
+            if isAsked { return }
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork: break
         }
         waiting.append(job)
     }

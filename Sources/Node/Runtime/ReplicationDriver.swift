@@ -30,10 +30,13 @@ actor ReplicationDriver {
     private var awaitedDocuments: [HashValue: (peer: PeerID, member: String)] = [:]
     private var watchers: [UInt64: AsyncStream<Void>.Continuation] = [:]
     private var lastWatcher: UInt64 = 0
-    /// The largest size of our own log that a peer holds.
-    private var ownTarget: UInt64 = 0
+    /// The largest size of our own log that a peer holds, with the log: a charter may give us another.
+    private var ownTarget: (origin: String, size: UInt64) = ("", 0)
     /// Whether a peer holds more of our own log than we do.
-    var ownLogIsLonger: Bool { ownTarget > 0 && ((try? store.size(of: identity.origin)) ?? 0) < ownTarget }
+    var ownLogIsLonger: Bool {
+        let origin = identity.origin
+        return ownTarget.origin == origin && ((try? store.size(of: origin)) ?? 0) < ownTarget.size
+    }
     /// Whether it is known that our own log signed what cannot be.
     var ownLogIsForked: Bool { replication.status(ofLog: identity.origin)?.isContradicted ?? false }
     /// The members that have said since the start what they hold of our own log.
@@ -186,9 +189,9 @@ actor ReplicationDriver {
             logger.critical("a log is forked: it is cosigned no further", metadata: ["log": "\(origin)"])
             enqueue(.persistFork(proof: proof), origin)
         case .toldOwnHead(let member): heardOfOwnLog.insert(member)
-        case .ownLogIsLonger(_, let note):
+        case .ownLogIsLonger(let origin, let note):
             let size = (try? SignedNote(parsing: note)).flatMap { try? Checkpoint(parsing: $0.text) }?.size ?? 0
-            ownTarget = max(ownTarget, size)
+            ownTarget = (origin, ownTarget.origin == origin ? max(ownTarget.size, size) : size)
             logger.critical(
                 "a peer holds more of this member's own log than this node: the data folder looks restored from a backup; nothing is published until its entries are taken back"
             )
@@ -230,15 +233,15 @@ actor ReplicationDriver {
             }
         case .considerCharter(let id, let version, let bytes):
             spawn { driver in
-                let outcome = await driver.considered(bytes)
+                let outcome = await driver.considered(bytes, version)
                 await driver.handle(.charterConsidered(id, version: version, outcome))
             }
         default: break
         }
     }
 
-    private func considered(_ file: [UInt8]) async -> CharterOutcome {
-        switch await charters?.take(file) {
+    private func considered(_ file: [UInt8], _ version: UInt64) async -> CharterOutcome {
+        switch await charters?.take(file, as: version) {
         case .adopted, .held, nil: return .held
         case .failed: return .failed
         case .refused(let refusal) where [.skipped, .otherPrevious, .rolledBack].contains(refusal.code):

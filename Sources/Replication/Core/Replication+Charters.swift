@@ -8,6 +8,8 @@ internal import TransparencyLog
 /// A charter that is being asked for.
 struct CharterExchange: Sendable {
     var asked: (peer: PeerID, version: UInt64)?
+    /// Who was asked last: others come before it.
+    var lastAsked: PeerID?
 }
 
 extension Replication {
@@ -67,13 +69,16 @@ extension Replication {
     mutating func askForCharter(_ now: Instant) {
         guard charter.asked == nil else { return }
         var retry: Instant?
-        for peer in peers.indices where peers[peer].isUsable {
+        // In turn: one that keeps us busy must not keep the others from being asked.
+        let next = peers.firstIndex { $0.id > (charter.lastAsked ?? PeerID(0)) } ?? 0
+        for peer in (peers.indices.map { ($0 + next) % peers.count }) where peers[peer].isUsable {
             guard let version = peers[peer].charterCursor else { continue }
             if let moment = peers[peer].charterNotBefore, moment > now {
                 retry = min(retry ?? moment, moment)
                 continue
             }
             charter.asked = (peers[peer].id, version)
+            charter.lastAsked = peers[peer].id
             expectCharters(version, peer)
             send(peer, .wantCharter(version: version))
             emit(.setTimer(.charter, at: now + settings.charterTimeout))
@@ -91,6 +96,15 @@ extension Replication {
 
     /// Versions of which a peer may still send charters.
     private static let expectedVersions = 4
+
+    /// A peer has not the charter that it was asked for.
+    mutating func charterRefused(by peer: Int, _ now: Instant) {
+        guard charter.asked?.peer == peers[peer].id else { return }
+        charter.asked = nil
+        emit(.cancelTimer(.charter))
+        peers[peer].charterNotBefore = now + settings.maximumBackoff
+        askForCharter(now)
+    }
 
     mutating func charterTimedOut(_ now: Instant) {
         if let asked = charter.asked, let peer = peerIndex(asked.peer) {

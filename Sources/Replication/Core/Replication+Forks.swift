@@ -13,6 +13,12 @@ extension Replication {
         emit(.proveFork(origin: logs[log].origin, ours: ours.bareNote, other: other.bareNote))
     }
 
+    /// Has a proof made of what was seen before our head was as large.
+    mutating func proveEarlierForks(_ log: Int) {
+        guard let old = logs[log].oldHeads.first(where: { $0.isConsistent == false }) else { return }
+        proveFork(log, by: old.head)
+    }
+
     /// The shell has made a proof that it was asked for.
     mutating func forkProven(_ origin: String, _ bytes: [UInt8]) {
         guard let log = logIndex(origin), let proof = try? ForkProof(parsing: bytes),

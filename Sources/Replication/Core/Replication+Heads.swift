@@ -115,6 +115,7 @@ extension Replication {
         if let old = logs[log].oldHeads.first(where: { $0.head.key == head.key }) {
             guard let isConsistent = old.isConsistent else { return }
             guard isConsistent else {
+                proveFork(log, by: head)
                 throw Rejection(.inconsistentHead, origin: head.origin, "a smaller head that is not of our tree")
             }
             isBehind(peer, log, head.size, isExchange: isExchange)
@@ -177,6 +178,7 @@ extension Replication {
         _ head: Head, of log: Int, inline: RangeAnswer?, from source: PeerID?, _ now: Instant
     ) {
         logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
+        proveEarlierForks(log)
         cosign(log, now)
         relay(log, inline: inline, from: source, now)
         for signature in head.cosignatures {

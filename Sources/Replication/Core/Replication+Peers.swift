@@ -156,6 +156,7 @@ extension Replication {
     }
 
     private mutating func refused(_ refusal: Refusal, by peer: Int, _ now: Instant) {
+        if refusal.request == RequestID(0) { return charterRefused(by: peer, now) }
         guard let log = logs.firstIndex(where: { $0.fetch?.request == refusal.request }),
             logs[log].fetch?.peer == peers[peer].id
         else { return }

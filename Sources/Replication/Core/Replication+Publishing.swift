@@ -13,16 +13,15 @@ struct Publishing: Sendable {
 extension Replication {
     /// Our own log has advanced, durably: tell the others, unless the last head is still gathering its quorum.
     mutating func published(_ note: [UInt8], from: UInt64, entries: [UInt8], _ now: Instant) {
-        guard let log = logs.firstIndex(where: \.isOwn) else { preconditionFailure("we have no log under the charter") }
-        let head = ownNote(note, log)
+        // A charter may have given us another log while this was being published.
+        guard let log = logs.firstIndex(where: \.isOwn), let head = storedHead(note, log), head.size > logs[log].size
+        else { return }
         // Under a new key our log begins with what the one before held, which nobody announces.
-        let isBeginning = logs[log].head == nil && from > logs[log].size
-        precondition(
-            head.size > logs[log].size && (from == logs[log].size || isBeginning), "our own log advances without a gap")
+        let follows = from == logs[log].size
         logs[log].size = head.size
         logs[log].root = head.root
         logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
-        collect(isBeginning ? [] : entries, count: head.size - from)
+        collect(follows ? entries : [], count: head.size - from)
         reviewOffers(log, now)
         announceIfDue(now)
     }

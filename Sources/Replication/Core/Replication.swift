@@ -248,23 +248,21 @@ extension Replication {
         logs[log].acceptedSize = snapshot.acceptedSize
         logs[log].isTrustworthy = snapshot.isTrustworthy
         logs[log].isContradicted = snapshot.isContradicted
-        if !snapshot.fork.isEmpty {
-            guard let fork = try? ForkProof(parsing: snapshot.fork) else {
-                preconditionFailure("a stored fork proof is none")
-            }
+        // Of a key that another charter gave the log, or damaged: as if it were not there.
+        if let fork = try? ForkProof(parsing: snapshot.fork), (try? fork.verify(by: logs[log].key)) != nil {
             logs[log].fork = fork
             logs[log].isContradicted = true
         }
-        if !snapshot.head.isEmpty {
-            logs[log].advance(to: ownNote(snapshot.head, log), limit: settings.recentHeadsPerLog)
+        if let head = storedHead(snapshot.head, log) {
+            logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
         }
     }
 
-    /// Reads a note of our own store.
-    func ownNote(_ bytes: [UInt8], _ log: Int) -> Head {
+    /// Reads a note of our own store; nil where it is of another log, or of a key that another charter gave this one.
+    func storedHead(_ bytes: [UInt8], _ log: Int) -> Head? {
         guard let offered = try? OfferedNote(bytes), offered.checkpoint.origin.isExactly(logs[log].origin),
             let line = offered.note.signatures.first(where: { $0.isAttributed(to: logs[log].key) })
-        else { preconditionFailure("a stored head is no signed checkpoint of its log") }
+        else { return nil }
         var head = Head(offered.checkpoint, logSignature: line)
         let check = cosignatureCheck(Instant(milliseconds: 0))
         _ = head.merge(check.uncheckedSignatures(in: offered.note.signatures, of: offered.checkpoint))

@@ -155,7 +155,8 @@ extension AuditFinding.Code {
             "--repair fetches the entries that do not fit; where none is found, report this to the member"
         case .headInvalid, .checkpointInvalid, .cosignatureInvalid, .firstQuorumInvalid, .logUnexpected:
             "--repair puts another copy in its place, or lets it go where peers will bring it again"
-        case .contradictionInvalid, .forkInvalid: "the log stays frozen until somebody has looked at it"
+        case .forkInvalid: "--repair lets it go; peers bring it again"
+        case .contradictionInvalid: "the log stays frozen until somebody has looked at it"
         case .documentWanted: "nothing: the node fetches it"
         case .documentUnnamed: "nothing: a plan that was not submitted leaves one"
         case .fileTemporary: "nothing: the next start removes it, and so does --repair"

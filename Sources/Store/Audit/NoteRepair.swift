@@ -27,6 +27,16 @@ struct NoteRepair {
         try repairCheckpoints(good)
         try repairCosignatures()
         try repairFirstQuorums()
+        try repairFork()
+    }
+
+    /// A fork proof that proves nothing is let go: whoever holds a good one tells again.
+    private mutating func repairFork() throws {
+        guard let kept = try Data.fetchOne(db, sql: "SELECT proof FROM main.fork WHERE log = ?", arguments: [log.id]),
+            (try? ForkProof(parsing: [UInt8](kept)).verify(by: log.member.log)) == nil
+        else { return }
+        try db.execute(sql: "DELETE FROM main.fork WHERE log = ?", arguments: [log.id])
+        count("let go of a damaged fork proof")
     }
 
     private mutating func count(_ what: String) {
