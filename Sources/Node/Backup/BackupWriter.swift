@@ -70,7 +70,10 @@ struct BackupWriter {
     private func linkNeeded() throws(SetupError) {
         for name in ["charter", "documents"] {
             guard symlink("\(settings.data)/\(name)", "\(work.folder)/\(name)") == 0 else {
-                throw SetupError(.unwritable, "\(work.folder)/\(name)", PrivateFile.systemMessage(errno))
+                let code = errno
+                let advice = code == EPERM ? "; a disk without links cannot take it: make it elsewhere and copy it there" : ""
+                throw SetupError(
+                    .unwritable, "\(work.folder)/\(name)", PrivateFile.systemMessage(code) + advice)
             }
         }
     }

@@ -98,7 +98,7 @@ struct TarReader {
         precondition(left == 0)
         guard try exactly(zeros).allSatisfy({ $0 == 0 }) else { throw error("bytes stand between two files") }
         zeros = 0
-        var block = try exactly(TarHeader.block)
+        let block = try exactly(TarHeader.block)
         if block.allSatisfy({ $0 == 0 }) {
             try checkEnd()
             return nil
@@ -106,13 +106,12 @@ struct TarReader {
         var header = try TarHeader(block, file: file)
         if header.kind == .extended {
             guard header.size <= 256 else { throw error("it has an extended header that no backup has") }
-            let body = try exactly(Int(header.size))
-            _ = try exactly(TarHeader.padding(header.size))
-            block = try exactly(TarHeader.block)
-            header = try TarHeader(block, file: file)
-            guard header.kind == .file, let size = TarHeader.size(inExtended: body) else {
+            guard let size = TarHeader.size(inExtended: try exactly(Int(header.size))) else {
                 throw error("it has an extended header that no backup has")
             }
+            _ = try exactly(TarHeader.padding(header.size))
+            header = try TarHeader(try exactly(TarHeader.block), file: file)
+            guard header.kind == .file else { throw error("it has an extended header that no backup has") }
             header.size = size
         }
         left = header.size
