@@ -14,8 +14,10 @@ public enum DatabaseCopy {
     public struct Facts: Sendable {
         /// Entries by log, in the order of the logs' names.
         public let logs: [(origin: String, size: UInt64)]
-        /// The files of all charters, the oldest version first.
+        /// The files of all charters, the oldest version first; none where the form is an older one.
         public let charters: [[UInt8]]
+        /// Whether its tables have the form of this version of Entente; else the next start of a node migrates them.
+        public let isCurrent: Bool
     }
 
     /// Pages between two reports: 2 MB, so that neither reporting nor stopping waits long.
@@ -27,6 +29,9 @@ public enum DatabaseCopy {
     /// - Parameter progress: may throw to end the copy.
     static func write(_ db: Database, to path: String, _ progress: @escaping (Progress) throws -> Void) throws {
         guard !FileManager.default.fileExists(atPath: path) else { throw StoreError(.file, "\(path) exists already") }
+        // The transaction becomes one moment with its first read. Without it every step of the copy would begin another one,
+        // and the copy would start again after each write: under load for ever.
+        _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master")
         let page = try Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0
         do {
             var configuration = Configuration()
@@ -53,7 +58,7 @@ public enum DatabaseCopy {
 
     /// Has SQLite check a copy throughout, and reads what it holds. Not a byte of it changes.
     ///
-    /// - Throws: ``StoreError`` with code `damaged` where it is not whole.
+    /// - Throws: ``StoreError`` with code `damaged` where it is not whole, or made by a newer version.
     public static func check(_ path: String) throws -> Facts {
         do {
             let database = try AuditDatabase(path: path, isWritable: false)
@@ -62,10 +67,15 @@ public enum DatabaseCopy {
                 guard found == ["ok"] else {
                     throw StoreError(.damaged, "the database is damaged: \(found.prefix(3).joined(separator: "; "))")
                 }
+                if try Schema.migrator.hasBeenSuperseded(db) {
+                    throw StoreError(
+                        .damaged, "the database was made by a newer version of Entente; use that version")
+                }
+                let isCurrent = try Schema.migrator.hasCompletedMigrations(db)
                 let logs = try GRDB.Row.fetchAll(db, sql: "SELECT origin, size FROM log ORDER BY origin")
                 return Facts(
                     logs: logs.map { (origin: $0.text("origin"), size: UInt64(clamping: $0.intOrNil("size") ?? 0)) },
-                    charters: try Store.charterFiles(db))
+                    charters: isCurrent ? try Store.charterFiles(db) : [], isCurrent: isCurrent)
             }
             try database.queue.close()
             return facts
@@ -74,6 +84,11 @@ public enum DatabaseCopy {
                 .damaged, "the database cannot be read: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
     }
+}
+
+extension DatabaseCopy {
+    /// Gives the database in a folder the form of this version, as the start of a node would.
+    public static func migrate(folder: String) throws { try Store(folder: folder).close() }
 }
 
 extension Store {

@@ -29,6 +29,12 @@ struct BackupWriter {
     func run(wasRunning: Bool, progress: @escaping (String) -> Void) throws -> Backup.Outcome {
         progress("checking the copy")
         let facts = try DatabaseCopy.check("\(work.folder)/entente.sqlite")
+        guard facts.isCurrent else {
+            throw SetupError(
+                .mismatch, settings.data,
+                "its database is of an older version of Entente; start the node once, or make the backup with that version"
+            )
+        }
         try linkNeeded()
         try check(progress)
         var manifest = try manifest(facts)
@@ -71,7 +77,8 @@ struct BackupWriter {
         for name in ["charter", "documents"] {
             guard symlink("\(settings.data)/\(name)", "\(work.folder)/\(name)") == 0 else {
                 let code = errno
-                let advice = code == EPERM ? "; a disk without links cannot take it: make it elsewhere and copy it there" : ""
+                let advice =
+                    code == EPERM ? "; a disk without links cannot take it: make it elsewhere and copy it there" : ""
                 throw SetupError(
                     .unwritable, "\(work.folder)/\(name)", PrivateFile.systemMessage(code) + advice)
             }

@@ -112,6 +112,13 @@ public struct Restore: Sendable {
         _ path: String, _ manifest: BackupManifest, _ progress: @escaping (String) -> Void
     ) throws {
         progress("checking what was restored")
+        let facts = try DatabaseCopy.check("\(path)/entente.sqlite")
+        let sizes = facts.logs.map { BackupManifest.Log(origin: $0.origin, size: Int64(clamping: $0.size)) }
+        guard sizes == manifest.logs else {
+            throw SetupError(.malformed, file, "its database holds other logs than its manifest says")
+        }
+        // A backup of an older version: checked in the form that the node's start would give it.
+        if !facts.isCurrent { try DatabaseCopy.migrate(folder: path) }
         let settings = NodeSettings(data: path, member: manifest.member)
         let outcome = try FolderCheck(settings: settings, options: .init(isQuick: true)).run(progress: progress)
         guard !outcome.isDamaged else {
@@ -119,11 +126,6 @@ public struct Restore: Sendable {
                 .mismatch, file,
                 "what is in it is damaged (\(outcome.lines.prefix(2).joined(separator: " "))); use an older backup, or restore "
                     + "it with --no-check and run entente fsck --repair")
-        }
-        let facts = try DatabaseCopy.check("\(path)/entente.sqlite")
-        let sizes = facts.logs.map { BackupManifest.Log(origin: $0.origin, size: Int64(clamping: $0.size)) }
-        guard sizes == manifest.logs else {
-            throw SetupError(.malformed, file, "its database holds other logs than its manifest says")
         }
     }
 }
