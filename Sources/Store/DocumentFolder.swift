@@ -107,6 +107,9 @@ public final class DocumentFolder: Sendable {
         try DocumentStaging(path: "\(folder)/incoming/new-\(UUID().uuidString)", folder: self)
     }
 
+    /// A path for something that is needed for a moment; the next start removes what a crash leaves there.
+    public func temporaryPath() -> String { "\(folder)/incoming/new-\(UUID().uuidString)" }
+
     fileprivate func take(_ temporary: String, as digest: HashValue) throws {
         if holds(digest) { unlink(temporary) } else { try place(temporary, as: digest) }
     }

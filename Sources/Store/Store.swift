@@ -22,6 +22,8 @@ public final class Store: Sendable {
     let views = Mutex<[String: LogView]>([:])
     /// Maps that readers loaded for proofs.
     let loadedMaps = LoadedMaps()
+    /// Whether a copy for a backup is being made.
+    let isCopying = Mutex(false)
     /// The database's log of changes that are not in its file yet.
     private let changesPath: String
     private let changesLimit: Int

@@ -32,7 +32,7 @@ struct EntenteCommand: AsyncParsableCommand {
                 subcommands: [
                     KeysCommand.self, CharterCommand.self, InitCommand.self, JoinCommand.self, NodeCommand.self,
                     ConfigCommand.self, StaffCommand.self, TLSCommand.self, FsckCommand.self,
-                    AuditCommand.self,
+                    AuditCommand.self, BackupCommand.self, RestoreCommand.self,
                 ]),
             CommandGroup(
                 name: "Publishing",

@@ -91,6 +91,8 @@ extension NodeSettings {
     public var rosterPath: String { "\(data)/roster.jws" }
     /// What the node did and refused.
     public var auditPath: String { "\(data)/audit.jsonl" }
+    /// In a folder that came out of a backup: how long the member's own log was in it.
+    public var restoredMarkPath: String { "\(data)/\(RestoredMark.path)" }
     /// Holds `log.key`, `replica.key` and `node.key`.
     public var keysFolder: String { "\(data)/keys" }
     /// The private key of the member's log.

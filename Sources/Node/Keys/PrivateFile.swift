@@ -80,7 +80,7 @@ enum PrivateFile {
     }
 
     /// Makes a name in a folder survive a power loss.
-    private static func sync(folder: String) throws(KeyFileError) {
+    static func sync(folder: String) throws(KeyFileError) {
         let descriptor = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
         guard descriptor >= 0 else { throw KeyFileError(.unwritable, folder, Self.systemMessage(errno)) }
         defer { close(descriptor) }
@@ -101,7 +101,7 @@ enum PrivateFile {
         String(cString: strerror(code))
     }
 
-    private static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var written = 0
         while written < bytes.count {
             let count = bytes[written...].withUnsafeBytes { Self.writeBytes(descriptor, $0) }

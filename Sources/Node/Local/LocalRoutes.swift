@@ -56,6 +56,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
                 "forks": .array(try await store.forks().map { .string(String(decoding: $0.bytes, as: UTF8.self)) })
             ])
         }
+        get("/v1/snapshot") { _, _, _ in snapshot() }
         get("/v1/receipts") { query, _, _ in LocalAnswer.json(try await receipts(query)) }
         get("/v1/prove") { query, _, _ in try await prove(query) }
         post("/v1/documents") { request in try await storeDocument(request) }

@@ -46,6 +46,21 @@ public struct NodeClient: Sendable {
         try await post(Self.path("/v1/waive", [("member", member)]), .bytes([]))
     }
 
+    /// Writes a copy of the node's database, as of one moment, into a new file.
+    ///
+    /// - Parameter progress: told how many bytes the node has copied, and of how many.
+    /// - Throws: as ``get(_:_:)``.
+    func copyDatabase(to path: String, progress: (_ done: Int64, _ total: Int64) -> Void) async throws {
+        let response = try await open(.get, "/v1/snapshot", body: .none)
+        guard response.status.kind == .successful else {
+            let bytes = Array(buffer: try await response.collect(upTo: Self.answerLimit))
+            throw NodeRefusal(bytes, status: response.status.code)
+        }
+        var receiver = try SnapshotReceiver(path: path, node: settings.controlSocket)
+        for try await buffer in response.body { try receiver.take(Array(buffer: buffer), progress) }
+        try receiver.finish()
+    }
+
     func post(_ path: String, _ body: PeerRequestBody) async throws -> JSONValue {
         try json(await send(.post, path, body: body))
     }
@@ -64,12 +79,19 @@ public struct NodeClient: Sendable {
     }
 
     private func send(_ method: HTTPRequest.Method, _ path: String, body: PeerRequestBody) async throws -> [UInt8] {
+        let response = try await open(method, path, body: body)
+        let bytes = Array(buffer: try await response.collect(upTo: Self.answerLimit))
+        guard response.status.kind == .successful else { throw NodeRefusal(bytes, status: response.status.code) }
+        return bytes
+    }
+
+    private func open(
+        _ method: HTTPRequest.Method, _ path: String, body: PeerRequestBody
+    ) async throws -> PeerResponse {
         do {
-            let response = try await client.send(method, path, headers: [:], body: body)
-            let bytes = Array(buffer: try await response.collect(upTo: Self.answerLimit))
-            guard response.status.kind == .successful else { throw NodeRefusal(bytes, status: response.status.code) }
-            return bytes
-        } catch let error as PeerClientError where error.code == .connect {
+            return try await client.send(method, path, headers: [:], body: body)
+        } catch {
+            guard error.code == .connect else { throw error }
             throw SetupError(
                 .missing, settings.controlSocket,
                 "no node answers here; start it with: entente node --data \(settings.data)")

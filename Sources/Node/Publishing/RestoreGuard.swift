@@ -9,17 +9,15 @@ import TransparencyLog
 ///
 /// The folder says that it was restored by a file, which goes once that is done; so a restart changes nothing.
 actor RestoreGuard {
-    /// The file in the node's folder.
-    static let name = "restored"
-
     private let path: String
     private let logger: Logger
     private let audit: AuditFile?
     private var isRestored: Bool
     private var waived: Set<String> = []
 
-    init(folder: String, logger: Logger, audit: AuditFile? = nil) {
-        path = "\(folder)/\(Self.name)"
+    /// - Parameter path: the file in the node's folder; see ``RestoredMark``.
+    init(path: String, logger: Logger, audit: AuditFile? = nil) {
+        self.path = path
         isRestored = FileFacts.exists(path)
         self.logger = logger
         self.audit = audit

@@ -212,7 +212,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
         let keys = SigningKeyFiles(folder: settings.keysFolder, passphrase: passphrase, logger: logger)
         keys.look(for: identity)
-        let restored = RestoreGuard(folder: settings.data, logger: logger, audit: audit)
+        let restored = RestoreGuard(path: settings.restoredMarkPath, logger: logger, audit: audit)
         await publisher.attach(keys, restored)
         await charters.attach { chain in
             await network.chartersChanged()

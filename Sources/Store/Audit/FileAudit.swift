@@ -45,7 +45,9 @@ struct FileAudit {
     /// What the table of operations.md lists.
     private static let known: Set<String> = [
         "config.json", "charter", "charters", "roster.jws", "audit.jsonl", "keys", "tls", "documents", "control.sock",
-        "control.sock.lock", "lock", "entente.sqlite", "entente.sqlite-wal", "entente.sqlite-shm",
+        "control.sock.lock", "lock", "entente.sqlite", "entente.sqlite-wal", "entente.sqlite-shm", "restored",
+        // Of a backup that was unpacked by tar.
+        "manifest.json",
     ]
 
     private static func isKnown(_ name: String) -> Bool { known.contains(name) }

@@ -52,9 +52,9 @@ struct FsckCommand: AsyncParsableCommand {
         if repair {
             let secret =
                 offline ? nil : try settings.passphraseSource.read(prompt: "Passphrase of \(settings.member)'s node")
-            outcome = try await check.repair(passphrase: secret, progress: Self.progress())
+            outcome = try await check.repair(passphrase: secret, progress: Console.steps())
         } else {
-            outcome = try check.run(progress: Self.progress())
+            outcome = try check.run(progress: Console.steps())
         }
         Console.clearProgress()
         if output.json {
@@ -63,16 +63,6 @@ struct FsckCommand: AsyncParsableCommand {
             Console.print(outcome.lines + [outcome.summary, Self.verdict(outcome)])
         }
         if outcome.isDamaged { throw Ending(status: 2) }
-    }
-
-    /// Shows progress; a terminal needs no more than some lines a second.
-    private static func progress() -> (String) -> Void {
-        var last = ContinuousClock.now
-        return { text in
-            guard ContinuousClock.now - last > .milliseconds(100) else { return }
-            last = ContinuousClock.now
-            Console.progress(text)
-        }
     }
 
     private static func verdict(_ outcome: FolderCheck.Outcome) -> String {

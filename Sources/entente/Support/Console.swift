@@ -31,6 +31,16 @@ enum Console {
         write("\r\u{1B}[K\(sanitised(text))", to: STDERR_FILENO)
     }
 
+    /// Shows what long work tells of itself; a terminal needs no more than some lines a second.
+    static func steps() -> (String) -> Void {
+        var last = ContinuousClock.now
+        return { text in
+            guard ContinuousClock.now - last > .milliseconds(100) else { return }
+            last = ContinuousClock.now
+            progress(text)
+        }
+    }
+
     static func clearProgress() {
         guard isatty(STDERR_FILENO) == 1 else { return }
         write("\r\u{1B}[K", to: STDERR_FILENO)

@@ -1,0 +1,48 @@
+import Alliance
+
+/// `restored` in a node's folder: says that the folder came out of a backup, and how long the member's own log was in it.
+/// The node asks the other members for what is newer before it signs, and then removes the file.
+///
+///     { "entente-restored": 1, "member": "pk", "origin": "pk.alliance.example/log1", "size": 12,
+///       "time": "2026-11-22T09:00:00Z" }
+struct RestoredMark: Sendable, Hashable {
+    static let path = "restored"
+
+    /// The member's short name.
+    var member: String
+    /// The member's own log, and its entries in the backup.
+    var origin: String
+    var size: Int64
+    /// When the backup was made, in seconds since 1970.
+    var time: Int64
+
+    var bytes: [UInt8] {
+        JSONValue.object([
+            "entente-restored": 1, "member": .string(member), "origin": .string(origin), "size": .integer(size),
+            "time": .string(Timestamp(seconds: time).text),
+        ]).encodedForReading()
+    }
+
+    /// Reads a file's bytes.
+    ///
+    /// - Throws: ``SetupError`` with code `malformed`.
+    init(parsing bytes: [UInt8], file: String) throws(SetupError) {
+        var reader = try StrictObject(parsing: bytes, file: file)
+        _ = try reader.integer("entente-restored", in: 1...1)
+        member = try reader.string("member", most: 16)
+        origin = try reader.string("origin", most: 255)
+        size = try reader.integer("size", in: 0...1 << 44)
+        guard let time = Timestamp(parsing: try reader.string("time", most: 64)) else {
+            throw reader.error("time", "must be an RFC 3339 time")
+        }
+        self.time = time.seconds
+        try reader.finish()
+    }
+
+    init(_ manifest: BackupManifest) {
+        member = manifest.member
+        origin = manifest.origin
+        size = manifest.ownSize
+        time = manifest.time
+    }
+}
