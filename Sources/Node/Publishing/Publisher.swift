@@ -53,6 +53,9 @@ actor Publisher {
         guard entries.count <= Self.statementLimit, waiting.count < Self.waitingLimit else {
             return .failed(NodeError("too much at once; try again later or with less"))
         }
+        do { try store.makeSureOfRoom(for: entries.reduce(0) { $0 + $1.count }) } catch {
+            return .failed(NodeError("nothing was published: \(error)"))
+        }
         if await driver.ownLogIsLonger {
             return .failed(
                 NodeError(
