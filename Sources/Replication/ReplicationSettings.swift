@@ -28,6 +28,8 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var firstBackoff: Int64 = 500
     /// The longest wait after failures; milliseconds.
     public var maximumBackoff: Int64 = 60_000
+    /// The longest wait after a failure of this node's own storage, which bothers nobody else.
+    public var maximumLocalBackoff: Int64 = 5_000
     /// How long a peer that served something false of a log is not asked again for that log; milliseconds.
     public var rejectionBackoff: Int64 = 600_000
     /// How far ahead of our clock a cosignature's time may lie and still count (formats 4); milliseconds.
@@ -89,6 +91,7 @@ public struct ReplicationSettings: Hashable, Sendable {
         let times = [
             exchangeInterval, announceInterval, relayDelay, spreadDelay, freshnessInterval, rangeTimeout,
             slowRange, documentTimeout, charterTimeout, headsInterval, firstBackoff, maximumBackoff, rejectionBackoff,
+            maximumLocalBackoff,
         ]
         if times.contains(where: { $0 <= 0 || $0 > 86_400_000 }) { return "a time is not between 1 ms and a day" }
         if exchangeJitter < 0 || exchangeJitter >= exchangeInterval { return "the jitter is not below the interval" }

@@ -28,7 +28,12 @@ struct ChartersUpdate {
                 chain.current.charter.member(id: governance.member) != nil
             else { continue }
             let log = try Store.open(db, origin, chain, writer.recentLimits)
-            logs[origin] = isOutdated(log) ? try derive(log, chain) : log
+            guard !isOutdated(log) else {
+                logs[origin] = try derive(log, chain)
+                continue
+            }
+            try Store.compareMaps(log, db)
+            logs[origin] = log
         }
         writer.chain = chain
         writer.logs = logs

@@ -153,7 +153,8 @@ final class HotStatement {
         case SQLITE_DONE: return false
         case let result:
             let reason = String(cString: sqlite3_errmsg(connection))
-            throw StoreError(.file, "the database refused a statement: \(reason) (SQLite \(result))")
+            let code: StoreError.Code = result & 0xFF == SQLITE_FULL ? .full : .file
+            throw StoreError(code, "the database refused a statement: \(reason) (SQLite \(result))")
         }
     }
 }

@@ -48,6 +48,7 @@ extension Store {
     public func append(
         _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?
     ) async throws -> AppendResult {
+        try makeSureOfRoom(for: batches.reduce(0) { $0 + $1.reduce(0) { $0 + $1.bytes.count } })
         let (result, view) = try await write { [folder = documents] db, writer in
             var log = try writer.log(origin, db)
             guard log.size == start else {
@@ -94,6 +95,7 @@ extension Store {
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry],
         sign: @Sendable @escaping (_ checkpoint: Checkpoint) throws -> [UInt8]
     ) async throws -> PublishResult {
+        try makeSureOfRoom(for: submissions.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } })
         let (result, view) = try await write { [documents] db, writer in
             let statements = try writer.statements(db)
             let log = try writer.log(origin, db)

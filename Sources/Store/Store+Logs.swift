@@ -72,29 +72,53 @@ extension Store {
             ids[name] = row[0]
             lines.append(StateLeaf.Line(name: name, count: UInt64(count), root: HashValue(root) ?? .zero))
         }
+        // What a row of these maps names is an entry of the log with that leaf hash.
+        func entry(_ item: LogRow.Item?) throws -> [UInt8] {
+            guard let item, let entry = try Tables.entry(db, id, item.index), MerkleTree.leafHash(entry) == item.leaf
+            else { throw StoreError(.damaged, "a roster or definition of \(origin) is damaged; run entente fsck") }
+            return entry
+        }
         var roster: (index: UInt64, entry: [UInt8])?
         if let line = lines.first(where: { $0.name == ReservedMap.rosters }), line.count > 0,
-            let map = ids[ReservedMap.rosters],
-            let newest = try Tables.row(db, map, Array(String(line.count - 1).utf8))?.row.items.first,
-            let entry = try Tables.entry(db, id, newest.index)
+            let map = ids[ReservedMap.rosters]
         {
-            roster = (newest.index, entry)
+            let newest = try Tables.row(db, map, Array(String(line.count - 1).utf8))?.row.items.first
+            roster = (newest?.index ?? 0, try entry(newest))
         }
         var definitions: [[UInt8]] = []
         if let map = ids[ReservedMap.registers] {
             for bytes in try Data.fetchAll(db, sql: "SELECT bytes FROM row WHERE map = ?", arguments: [map]) {
-                guard let item = LogRow(bytes: [UInt8](bytes), isEmptied: false)?.items.last,
-                    let entry = try Tables.entry(db, id, item.index)
-                else { continue }
-                definitions.append(entry)
+                definitions.append(try entry(LogRow(bytes: [UInt8](bytes), isEmptied: false)?.items.last))
             }
         }
+        let last = record.size > 0 ? try Tables.entry(db, id, record.size - 1) : nil
         let state = try LogState(
             origin: origin, chain: chain, frontier: record.frontier, lines: lines, end: record.end, roster: roster,
-            definitions: definitions, last: record.size > 0 ? try Tables.entry(db, id, record.size - 1) : nil)
+            definitions: definitions, last: last)
+        try compareTree(record)
         return OpenLog(
             id: id, state: state, frontier: record.frontier, mapIDs: ids, headSize: record.headSize,
             recent: try RecentTables(db, log: id, size: record.size, limits))
+    }
+
+    /// Compares a log's tree with the head that its key signed: the next one goes on from it.
+    private static func compareTree(_ record: LogRecord) throws {
+        guard let head = record.head, record.headSize == record.size else { return }
+        let checkpoint = try? Checkpoint(parsing: SignedNote(parsing: head).text)
+        guard checkpoint?.size == record.size, checkpoint?.root == record.frontier.root else {
+            throw StoreError(.damaged, "the tree of \(record.origin) is not that of its head; run entente fsck")
+        }
+    }
+
+    /// Compares a log's maps, derived under the charters that it was opened with, with its newest state leaf.
+    static func compareMaps(_ log: OpenLog, _ db: Database) throws {
+        guard log.state.end == nil, log.state.isJudged, log.size > 0,
+            case .stateLeaf(let leaf)? = try Tables.entry(db, log.id, log.size - 1).map({ LogEntry($0) })
+        else { return }
+        guard Set(leaf.lines) == Set(log.state.lines.values) else {
+            throw StoreError(
+                .damaged, "the maps of \(log.state.governance.origin) are not those of its state; run entente fsck")
+        }
     }
 
     static func record(_ db: Database, _ origin: String) throws -> LogRecord {

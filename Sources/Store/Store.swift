@@ -27,11 +27,15 @@ public final class Store: Sendable {
     /// The database's log of changes that are not in its file yet.
     private let changesPath: String
     private let changesLimit: Int
+    /// Bytes that stay free on the disk: with less, nothing is published and no range or document is stored.
+    public let reserve: UInt64
 
     /// Opens a data folder, and makes it where it is missing.
     ///
     /// - Throws: ``StoreError`` with code `locked` where another process has it open.
-    public convenience init(folder: String) throws { try self.init(folder: folder, changesLimit: Self.changesLimit) }
+    public convenience init(folder: String, reserve: UInt64 = 0) throws {
+        try self.init(folder: folder, changesLimit: Self.changesLimit, reserve: reserve)
+    }
 
     private static let changesLimit = 256 << 20
 
@@ -43,9 +47,10 @@ public final class Store: Sendable {
     ///   - onStatement: hears every statement that is run, for tests of query plans.
     init(
         folder: String, changesLimit: Int = Store.changesLimit, recentLimits: RecentTables.Limits = .usual,
-        onStatement: (@Sendable (String) -> Void)? = nil
+        reserve: UInt64 = 0, onStatement: (@Sendable (String) -> Void)? = nil
     ) throws {
         self.changesLimit = changesLimit
+        self.reserve = reserve
         self.folder = folder
         try Self.makeFolder(folder)
         lock = try FolderLock(folder: folder)
@@ -131,15 +136,24 @@ public final class Store: Sendable {
     {
         do {
             let result = try await pool.writeWithoutTransaction { [writer] db in
-                try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
+                do {
+                    return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
+                } catch let error as DatabaseError {
+                    // Before anything else is written: the next in the queue must not build on what may not be there.
+                    writer.forget()
+                    throw error
+                }
             }
             await shortenChanges()
             return result
         } catch let error as StoreError {
-            throw error
+            throw error.code == .full ? full() : error
+        } catch let error as TransparencyLogError where [.invalidPage, .otherRow].contains(error.code) {
+            throw StoreError(.damaged, "what is stored of a register is damaged (\(error)); run entente fsck")
         } catch {
             await forget()
             guard let error = error as? DatabaseError else { throw error }
+            if error.resultCode == .SQLITE_FULL { throw full() }
             throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
         }
     }

@@ -6,6 +6,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case locked
         /// The folder or a file cannot be made, read or written.
         case file
+        /// The disk has no room for it.
+        case full
         /// What is stored contradicts itself, or was made by a newer version.
         case damaged
         /// The log moved on since the caller looked.

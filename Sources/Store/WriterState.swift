@@ -36,6 +36,7 @@ final class WriterState: @unchecked Sendable {
         if let log = logs[origin] { return log }
         guard let chain else { throw StoreError(.unknown, "no charter is installed here yet") }
         let log = try Store.open(db, origin, chain, recentLimits)
+        try Store.compareMaps(log, db)
         logs[origin] = log
         return log
     }
@@ -80,6 +81,9 @@ final class TransactionReader: LogReader {
         guard let row = LogRow(bytes: bytes, isEmptied: isEmptied != 0) else {
             throw StoreError(.damaged, "a stored row is damaged; run entente fsck")
         }
+        guard isEmptied == 0 || isEmptied == 1 else {
+            throw StoreError(.damaged, "a stored row is damaged; run entente fsck")
+        }
         lastSteps[key] = last
         return row
     }
@@ -108,7 +112,12 @@ final class TransactionReader: LogReader {
     func map(_ name: String) throws -> RegisterMap {
         if let map = log.maps[name] { return map }
         guard let id = log.mapIDs[name] else { return RegisterMap() }
-        return try Tables.map(db, id)
+        let map = try Tables.map(db, id)
+        let line = log.state.lines[name] ?? StateLeaf.Line(name: name, count: 0, root: RegisterMap().root)
+        guard map.root == line.root, map.count == line.count else {
+            throw StoreError(.damaged, "the pages of map \(name) do not give its root; run entente fsck")
+        }
+        return map
     }
 
     func page(_ id: RegisterMapPageID, of map: String) throws -> [UInt8] {

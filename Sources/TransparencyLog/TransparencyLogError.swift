@@ -53,6 +53,8 @@ public struct TransparencyLogError: Error, Hashable, Sendable, CustomStringConve
         public static let quorumNotReached = Code("quorumNotReached")
         /// A register map's page, or the list of its pages, is damaged.
         public static let invalidPage = Code("invalidPage")
+        /// A register map has another row than its store.
+        public static let otherRow = Code("otherRow")
         /// A named limit is exceeded.
         public static let limitExceeded = Code("limitExceeded")
     }

@@ -160,7 +160,7 @@ def configuration():
     kind.good("all", compact({
         "member": "pk", "node": "node1", "listen": "[::1]:7443", "advertise": ["https://pk.example:7443"], "peers": ["sv=sv.example:7443"],
         "proxy": "http://user:word@proxy:3128", "passphraseSource": "env:X", "logLevel": "debug", "logFormat": "json", "maximumConnections": 1,
-        "maximumConnectionsPerMember": 4096, "exchangeInterval": 20, "controlSocket": "/run/entente.sock"}))
+        "maximumConnectionsPerMember": 4096, "exchangeInterval": 20, "diskReserve": 0, "controlSocket": "/run/entente.sock"}))
     for name, text, says in json_traps('"member":"pk"'):
         if name not in ("comment", "single-quotes"):
             kind.bad(name, text, "file", says, place)
@@ -185,7 +185,7 @@ def configuration():
         ("proxy-https", "proxy", "https://h:1", "must be http://"), ("proxy-user-without-password", "proxy", "http://user@h:1", "must be http://"), ("passphrase-itself", "passphraseSource", "pass:word", "env:NAME"), ("passphrase-fd-negative", "passphraseSource", "fd:-1", "env:NAME"),
         ("log-level", "logLevel", "loud", "is none of"), ("log-format", "logFormat", "xml", "neither text nor json"), ("connections-0", "maximumConnections", 0, "whole number from 1"), ("connections-text", "maximumConnections", "8", "a whole number"),
         ("connections-fraction", "maximumConnections", 1.5, "a whole number"), ("connections-negative", "maximumConnections", -1, "whole number from 1"), ("per-member-4097", "maximumConnectionsPerMember", 4097, "from 1 to 4096"),
-        ("interval-21", "exchangeInterval", 21, "from 2 to 20"), ("interval-1", "exchangeInterval", 1, "from 2 to 20"), ("socket-too-long", "controlSocket", "/" + "x" * 200, "a socket's path at most 103"),
+        ("interval-21", "exchangeInterval", 21, "from 2 to 20"), ("interval-1", "exchangeInterval", 1, "from 2 to 20"), ("reserve-negative", "diskReserve", -1, "from 0 to 1048576"), ("socket-too-long", "controlSocket", "/" + "x" * 200, "a socket's path at most 103"),
     ]:
         kind.bad(name, compact({"member": "pk", setting: value}), bad, says, f"{place}, {setting}")
     return kind

@@ -221,7 +221,7 @@ struct PublishingTests {
             let licences = try (0..<40).map { try log.licence("PK-\($0)", domains: ["d\($0).example"]) }
             for _ in 0..<2 {
                 let error = await #expect(throws: StoreError.self) { try await store.publish([licences]) }
-                #expect(error?.code == .file && error?.reason.contains("full") == true, "\(error as Any)")
+                #expect(error?.code == .full && error?.reason.contains("full") == true, "\(error as Any)")
                 try await store.expectSame(as: log)
             }
             try await limit(1_000_000)

@@ -132,6 +132,10 @@ struct BatchWork {
     private let governing: VerifiedCharter
     private let member: CharterMember
     private var rows: [RowKey: Row] = [:]
+    /// Rows as storage had them, and keys that it had no row of though nothing was added there: what the maps have is
+    /// compared with these, since a damaged row must not lead to a false leaf, nor to blaming a true one.
+    private var stored: [RowKey: Row] = [:]
+    private var absent: Set<RowKey> = []
     /// Keys of ``rows`` in the order in which they were first changed.
     private var changed: [RowKey] = []
     private var newMaps: Set<String> = []
@@ -383,10 +387,14 @@ extension BatchWork {
     }
 
     /// The statements of this log among `identities` that are in force in the row. Others are ignored, one by one.
-    private func resolve(
+    private mutating func resolve(
         _ identities: [HashValue], in key: RowKey, _ reader: some LogReader
     ) throws -> [Referred] {
-        guard !identities.isEmpty, let row = try row(key, reader) else { return [] }
+        guard !identities.isEmpty else { return [] }
+        guard let row = try row(key, reader) else {
+            absent.insert(key)
+            return []
+        }
         var found: [Referred] = []
         for identity in identities {
             let known = indices[identity]
@@ -444,10 +452,12 @@ extension BatchWork {
         }
     }
 
-    private func row(_ key: RowKey, _ reader: some LogReader) throws -> Row? {
+    private mutating func row(_ key: RowKey, _ reader: some LogReader) throws -> Row? {
         if let row = rows[key] { return row }
         // A map without a line is empty: no need to ask storage.
-        return state.lines[key.map] == nil ? nil : try reader.row(key)
+        guard state.lines[key.map] != nil, let row = try reader.row(key) else { return nil }
+        stored[key] = row
+        return row
     }
 
     private mutating func set(_ key: RowKey, _ row: Row, by index: UInt64) {
@@ -486,15 +496,31 @@ extension BatchWork {
     private mutating func remove(
         _ indices: [UInt64], from key: RowKey, by item: Row.Item, _ reader: some LogReader
     ) throws {
-        guard let before = try row(key, reader), !before.isEmptied else { return }
+        guard let before = try row(key, reader) else {
+            absent.insert(key)
+            return
+        }
+        guard !before.isEmptied else { return }
         let kept = before.inForce.filter { !indices.contains($0.index) }
         guard kept.count < before.items.count else { return }
         set(key, kept.isEmpty ? Row(emptiedBy: item) : Row(inForce: kept), by: item.index)
     }
 
+    /// Compares rows that were read, but did not change, with their maps.
+    private func compare(_ reader: some LogReader) throws {
+        for key in absent.union(stored.keys) where rows[key] == nil && state.lines[key.map] != nil {
+            let map = try reader.map(key.map)
+            let value = try map.value(ofHashedKey: HashValue.sha256(key.key)) { try reader.page($0, of: key.map) }
+            guard value == stored[key].map({ HashValue.sha256($0.bytes) }) else {
+                throw TransparencyLogError(.otherRow, "a map has another row than its store", at: key.map)
+            }
+        }
+    }
+
     /// Hashes the changed rows into their maps.
     private mutating func hash(_ reader: some LogReader) throws {
-        var byMap: [String: [(key: HashValue, value: HashValue)]] = [:]
+        if rows.count < stored.count + absent.count { try compare(reader) }
+        var byMap: [String: (changes: [(key: HashValue, value: HashValue?)], former: [HashValue?])] = [:]
         outcome.rows.reserveCapacity(changed.count)
         for key in changed {
             guard let row = rows[key] else { continue }
@@ -506,13 +532,17 @@ extension BatchWork {
             let name = outcome.rows[position].key.map
             let start = position
             while position < outcome.rows.count, outcome.rows[position].key.map == name { position += 1 }
-            byMap[name, default: []] += outcome.rows[start..<position].map { key, row in
+            byMap[name, default: ([], [])].changes += outcome.rows[start..<position].map { key, row in
                 (HashValue.sha256(key.key), HashValue.sha256(row.bytes))
+            }
+            byMap[name]?.former += outcome.rows[start..<position].map { key, _ in
+                stored[key].map { HashValue.sha256($0.bytes) }
             }
         }
         for name in byMap.keys.sorted() {
             var map = try reader.map(name)
-            let changes = try map.update(byMap[name] ?? []) { try reader.page($0, of: name) }
+            guard let (rows, former) = byMap[name] else { continue }
+            let changes = try map.update(rows, former: former) { try reader.page($0, of: name) }
             state.lines[name] = StateLeaf.Line(name: name, count: map.count, root: map.root)
             outcome.maps.append((name, map, changes))
         }

@@ -34,6 +34,9 @@ public struct NodeSettings: Sendable, Hashable {
     /// Seconds between two exchanges of heads with one peer while nothing is announced, from 2 to 20: they also keep
     /// the session's connection alive.
     public var exchangeInterval = 15
+    /// MiB that stay free on the disk of the data folder: with less, nothing is published and no log or document is
+    /// fetched, so that no write fails half-way; 0 for none.
+    public var diskReserve = 64
     /// The Unix socket on which the command line asks this node.
     public var controlSocket: String
 

@@ -1,7 +1,7 @@
 /// One thing that can be set: by a flag, an environment variable, or the configuration file.
 public enum Setting: String, Sendable, Hashable, CaseIterable {
     case data, member, node, listen, advertise, peers, proxy, passphraseSource, authorityKey, logLevel, logFormat
-    case maximumConnections, maximumConnectionsPerMember, exchangeInterval, controlSocket
+    case maximumConnections, maximumConnectionsPerMember, exchangeInterval, diskReserve, controlSocket
 
     /// Its name in the configuration file.
     public var name: String { rawValue }
@@ -12,7 +12,7 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
     /// Whether it is a whole number.
     public var isNumber: Bool {
         switch self {
-        case .maximumConnections, .maximumConnectionsPerMember, .exchangeInterval: true
+        case .maximumConnections, .maximumConnectionsPerMember, .exchangeInterval, .diskReserve: true
         default: false
         }
     }
@@ -46,6 +46,7 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
         case .maximumConnections: "open connections of all peers together"
         case .maximumConnectionsPerMember: "open connections of one member"
         case .exchangeInterval: "seconds between exchanges of heads with a peer"
+        case .diskReserve: "MiB that stay free on the disk: with less, nothing is published or fetched"
         case .controlSocket: "Unix socket on which the command line asks the node"
         }
     }

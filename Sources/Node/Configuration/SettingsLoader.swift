@@ -218,6 +218,7 @@ extension NodeSettings {
         case .maximumConnections: [String(maximumConnections)]
         case .maximumConnectionsPerMember: [String(maximumConnectionsPerMember)]
         case .exchangeInterval: [String(exchangeInterval)]
+        case .diskReserve: [String(diskReserve)]
         case .controlSocket: [controlSocket]
         }
     }

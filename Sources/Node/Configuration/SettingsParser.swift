@@ -48,6 +48,7 @@ struct SettingsParser {
         settings.maximumConnections = try number(.maximumConnections, 512, in: 1...65_536)
         settings.maximumConnectionsPerMember = try number(.maximumConnectionsPerMember, 32, in: 1...4_096)
         settings.exchangeInterval = try number(.exchangeInterval, 15, in: 2...20)
+        settings.diskReserve = try number(.diskReserve, 64, in: 0...1_048_576)
         try parseSocket(into: &settings)
         return settings
     }

@@ -12,7 +12,7 @@ extension LocalRoutes {
             logs.append(try await log(member, statuses.first { $0.origin == member.log.name }))
         }
         let peers = try await peers()
-        let free = Self.freeBytes(store.folder)
+        let free = store.free
         let health = try await health(logs, peers, statuses, free: free)
         return [
             "version": .string(Entente.version), "now": Self.time(Clock.seconds),
@@ -28,13 +28,6 @@ extension LocalRoutes {
             "documents": ["wanted": .integer(Int64(try await store.wantedDocuments(limit: 10_000).count))],
             "certificate": certificate, "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
         ]
-    }
-
-    /// Bytes that are left where the node's folder is.
-    private static func freeBytes(_ folder: String) -> UInt64? {
-        var facts = statvfs()
-        guard statvfs(folder, &facts) == 0 else { return nil }
-        return UInt64(facts.f_bavail) * UInt64(facts.f_frsize)
     }
 
     private func health(
@@ -64,7 +57,7 @@ extension LocalRoutes {
             restricted: titles("restricted"), quorum: charter.quorum, uptime: now - startedAt)
         health.judge(ownLogIsLonger: await driver.ownLogIsLonger)
         if let problem = await publisher.problem { health.judge(publishing: problem) }
-        if let free { health.judge(free: free) }
+        if let free { health.judge(free: free, reserve: store.reserve) }
         let clocks = await network.clocks
         health.judge(
             clocks: charter.members.compactMap { member in clocks[member.id].map { (member.title, $0) } })

@@ -145,6 +145,9 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     }
 
     private func storeDocument(_ request: Request) async throws -> Response {
+        do { try store.makeSureOfRoom(for: request.headers[.contentLength].flatMap { Int($0) } ?? 0) } catch {
+            throw LocalError(.serviceUnavailable, "failed", "\(error)")
+        }
         let staging = try store.documents.stage()
         for try await buffer in request.body { try staging.append(Array(buffer: buffer)) }
         let (digest, size) = try staging.finish()

@@ -151,7 +151,15 @@ public struct NodeHealth: Sendable, Hashable {
     mutating func judge(publishing problem: String) { add(.critical, "charter-keys", problem) }
 
     /// What is left where the node's folder is.
-    mutating func judge(free: UInt64) {
+    ///
+    /// - Parameter reserve: with less than this, nothing is published or fetched.
+    mutating func judge(free: UInt64, reserve: UInt64 = 0) {
+        if free < reserve {
+            return add(
+                .critical, "disk",
+                "\(free >> 20) MiB are left on the disk of the node's folder, and \(reserve >> 20) are kept in reserve: nothing "
+                    + "is published and no log is fetched until there is room")
+        }
         guard free < Self.disk.low else { return }
         let level: Level = free < Self.disk.critical ? .critical : .attention
         add(level, "disk", "\(free >> 20) MiB are left on the disk of the node's folder")

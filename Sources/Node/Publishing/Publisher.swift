@@ -63,6 +63,9 @@ actor Publisher {
         if begun != origin, (try? await store.state(of: origin))?.governance.predecessor != nil {
             return .failed(NodeError(problem ?? "the log under the new key is being begun: try again in a moment"))
         }
+        do { try store.makeSureOfRoom(for: entries.reduce(0) { $0 + $1.count }) } catch {
+            return .failed(NodeError("nothing was published: \(error)"))
+        }
         return await withCheckedContinuation { answer in
             waiting.append((entries, { answer.resume(returning: $0) }))
             accepted += 1

@@ -181,7 +181,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
     init(settings: NodeSettings, passphrase: Passphrase, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
-        let store = try Store(folder: settings.data)
+        let store = try Store(folder: settings.data, reserve: UInt64(settings.diskReserve) << 20)
         let identity = try Self.identity(settings, passphrase, try await Self.charters(settings, store))
         let files = try CertificateFiles(settings)
         let tls = try TLSIdentity(try files.material(settings, passphrase))

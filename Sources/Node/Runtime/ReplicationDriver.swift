@@ -292,6 +292,10 @@ actor ReplicationDriver {
 
     private func fetchRange(_ request: RequestID, from id: PeerID, _ wanted: RangeRequest) {
         guard let session = sessions[id] else { return handle(.rangeFailed(request, .unreachable)) }
+        do { try store.makeSureOfRoom(for: 0) } catch {
+            logger.error("no log is fetched", metadata: ["log": "\(wanted.origin)", "reason": "\(error)"])
+            return handle(.rangeFailed(request, .local))
+        }
         fetches[request] = Task {
             let result = await peers.fetch(range: wanted, from: session.member)
             fetches[request] = nil
@@ -333,6 +337,9 @@ actor ReplicationDriver {
 
     private func fetchDocument(_ digest: HashValue, size: UInt64, from id: PeerID) {
         guard let session = sessions[id] else { return handle(.documentFailed(digest, .unreachable, from: id)) }
+        guard (try? store.makeSureOfRoom(for: Int(clamping: size))) != nil else {
+            return handle(.documentFailed(digest, .local, from: id))
+        }
         guard session.canFetch else {
             awaitedDocuments[digest] = (id, session.member)
             let offset = UInt64(store.documents.received(digest))

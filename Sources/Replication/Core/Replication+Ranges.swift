@@ -156,7 +156,7 @@ extension Replication {
         switch failure {
         case .local:
             logs[log].localFailures += 1
-            logs[log].notBefore = now + backoff(logs[log].localFailures)
+            logs[log].notBefore = now + min(backoff(logs[log].localFailures), settings.maximumLocalBackoff)
         case .rejected(let rejection):
             let located = Rejection(rejection.reason, origin: logs[log].origin, rejection.detail)
             if let peer = peerIndex(id) { peers[peer].logs[log].notBefore = now + settings.rejectionBackoff }

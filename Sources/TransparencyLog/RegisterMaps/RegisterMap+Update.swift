@@ -5,17 +5,20 @@ extension RegisterMap {
     /// that a load returns has to be the one last written under its ID. Removing a row that is not there does nothing.
     /// - Parameters:
     ///   - changes: k = SHA-256(key), and v = SHA-256(row), or nil to remove the row.
+    ///   - former: For each change, what its row was before as the caller has it, or nil for no row. A map that has
+    ///     something else throws ``TransparencyLogError/Code/otherRow``. Not compared where it is left out.
     ///   - load: Returns the blob of a page.
     /// - Returns: What has to be stored for the map to be as it now is.
     /// - Throws: What `load` throws, and ``TransparencyLogError/Code/invalidPage`` for a blob that is damaged. The map
     ///   is then as it was.
     public mutating func update(
         _ changes: [(key: HashValue, value: HashValue?)],
+        former: [HashValue?]? = nil,
         load: (RegisterMapPageID) throws -> [UInt8]
     ) throws -> RegisterMapChanges {
         guard !changes.isEmpty else { return RegisterMapChanges() }
         var next = self
-        var batch = Batch(changes)
+        var batch = Batch(changes, former)
         _ = try next.apply(batch.changes.indices, depth: 0, node: 0, &batch, load)
         next.count = UInt64(bitPattern: Int64(bitPattern: next.count) &+ batch.addedRows)
         self = next
@@ -26,6 +29,8 @@ extension RegisterMap {
     private struct Batch {
         /// Sorted by key, one of each.
         var changes: [(key: HashValue, value: HashValue?)]
+        /// For each change what its row is to be before; nil where that is not compared.
+        private var former: [HashValue?]?
         var result = RegisterMapChanges()
         /// Whether the page last written has been in the store before this update.
         var lastWasStored = false
@@ -33,24 +38,29 @@ extension RegisterMap {
         var rows: [RegisterMapRow] = []
         var merged: [RegisterMapRow] = []
 
-        init(_ changes: [(key: HashValue, value: HashValue?)]) {
+        init(_ changes: [(key: HashValue, value: HashValue?)], _ former: [HashValue?]?) {
             var order = changes.indices.map { (key: changes[$0].key, position: $0) }
             order.sort { ($0.key, $0.position) < ($1.key, $1.position) }
             self.changes = []
             self.changes.reserveCapacity(changes.count)
+            self.former = former.map { _ in [] }
+            self.former?.reserveCapacity(changes.count)
             for (rank, item) in order.enumerated() {
                 let isLast = rank + 1 == order.count || order[rank + 1].key != item.key
-                if isLast { self.changes.append(changes[item.position]) }
+                guard isLast else { continue }
+                self.changes.append(changes[item.position])
+                if let former { self.former?.append(former[item.position]) }
             }
         }
 
         /// Merges `rows` with changes into `merged`.
         /// - Returns: Whether that is something else than `rows`.
-        mutating func merge(_ range: Range<Int>) -> Bool {
+        mutating func merge(_ range: Range<Int>) throws -> Bool {
             merged.removeAll(keepingCapacity: true)
             var isChanged = false
             var position = 0
-            for change in changes[range] {
+            for number in range {
+                let change = changes[number]
                 while position < rows.count, rows[position].key < change.key {
                     merged.append(rows[position])
                     position += 1
@@ -59,6 +69,9 @@ extension RegisterMap {
                 if position < rows.count, rows[position].key == change.key {
                     former = rows[position].value
                     position += 1
+                }
+                if let expected = self.former, expected[number] != former {
+                    throw TransparencyLogError(.otherRow, "a map has another row than its store", at: change.key.hex)
                 }
                 if former != change.value { isChanged = true }
                 if let value = change.value { merged.append(RegisterMapRow(key: change.key, value: value)) }
@@ -87,7 +100,7 @@ extension RegisterMap {
     ) throws -> UInt32 {
         var node = nodes[index]
         if node.isPage { return try applyToPage(range, depth: depth, node: index, &batch, load) }
-        if node.left == 0, node.right == 0 { return insert(range, depth: depth, node: index, &batch) }
+        if node.left == 0, node.right == 0 { return try insert(range, depth: depth, node: index, &batch) }
         let middle = range.partitionPoint { batch.changes[$0].key.bit(depth) }
         let left = range.lowerBound..<middle
         let right = middle..<range.upperBound
@@ -112,13 +125,15 @@ extension RegisterMap {
         _ load: Load
     ) throws -> UInt32 {
         if child != 0 { return try apply(range, depth: depth, node: child, &batch, load) }
-        return insert(range, depth: depth, node: nodes.add(.empty), &batch)
+        return try insert(range, depth: depth, node: nodes.add(.empty), &batch)
     }
 
     /// Applies changes to a node where nothing is yet: the root of the empty map, or one just added.
-    private mutating func insert(_ range: Range<Int>, depth: Int, node index: UInt32, _ batch: inout Batch) -> UInt32 {
+    private mutating func insert(
+        _ range: Range<Int>, depth: Int, node index: UInt32, _ batch: inout Batch
+    ) throws -> UInt32 {
         batch.rows.removeAll(keepingCapacity: true)
-        guard batch.merge(range) else { return vacate(index) }
+        guard try batch.merge(range) else { return vacate(index) }
         return build(batch.merged.indices, depth: depth, node: index, &batch)
     }
 
@@ -131,7 +146,7 @@ extension RegisterMap {
     ) throws -> UInt32 {
         let id = RegisterMapPageID(depth: depth, containing: batch.changes[range.lowerBound].key)
         try RegisterMapPage.read(load(id), id: id, hash: nodes[index].hash, into: &batch.rows)
-        guard batch.merge(range) else { return index }
+        guard try batch.merge(range) else { return index }
         if batch.merged.isEmpty {
             batch.result.removed.append(id)
             return vacate(index)

@@ -32,6 +32,8 @@ struct SettingOptions: ParsableArguments {
     var maximumConnectionsPerMember: String?
     @Option(help: ArgumentHelp("Seconds between exchanges of heads.", valueName: "seconds"))
     var exchangeInterval: String?
+    @Option(help: ArgumentHelp("MiB that stay free on the disk.", valueName: "MiB"))
+    var diskReserve: String?
 
     func load() throws -> LoadedSettings {
         var flags: [Setting: [String]] = [:]
@@ -40,6 +42,7 @@ struct SettingOptions: ParsableArguments {
             (.authorityKey, authorityKey), (.logLevel, logLevel), (.logFormat, logFormat),
             (.maximumConnections, maximumConnections),
             (.maximumConnectionsPerMember, maximumConnectionsPerMember), (.exchangeInterval, exchangeInterval),
+            (.diskReserve, diskReserve),
         ]
         for (setting, value) in single { flags[setting] = value.map { [$0] } }
         if !advertise.isEmpty { flags[.advertise] = advertise }

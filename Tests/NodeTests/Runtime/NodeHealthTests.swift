@@ -80,6 +80,7 @@ struct NodeHealthTests {
     @Test func disks() {
         #expect(codes { $0.judge(free: 1 << 30) } == ["attention disk"])
         #expect(codes { $0.judge(free: 100 << 20) } == ["critical disk"])
+        #expect(codes { $0.judge(free: 1 << 30, reserve: 2 << 30) } == ["critical disk"])
     }
 
     @Test func clocks() {
