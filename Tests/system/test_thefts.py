@@ -223,7 +223,8 @@ def nobody(log, nodes, member, key):
 
 
 def test_a_log_key(nodes):
-    """Who has it makes the log longer, by what counts nowhere, and so stops it; a second story gets no cosignature."""
+    """Who has it makes the log longer, by what counts nowhere; the owner takes that over and goes on. A second story gets no
+    cosignature, and ends the log: everybody has the proof, the owner too."""
     pk, sv, us = nodes["pk"], nodes["sv"], nodes["us"]
     key = load_key(sv.keys / "log.key")
     true = story(nodes, pk, "sv", key)
@@ -235,17 +236,21 @@ def test_a_log_key(nodes):
         for node in (pk, us):
             eventually(lambda: node.log_of("sv")["entries"] == longer.size, f"{node.name} holds the longer log")
             assert node.row("vasp-licences", "LOG-LIE", "sv") is None
-        # Its owner notices, and signs nothing that could contradict it.
-        eventually(lambda: "restored" in {one["code"] for one in sv.status()["concerns"]}, "the owner is told")
-        with pytest.raises(Refused) as error:
-            sv.publish("SV-STOPPED")
-        assert "a peer holds more of this member's log" in error.value.error["reason"]
-        # Another story of the same length.
+        # Its owner notices, signs nothing that could contradict it, and goes on behind it.
+        eventually(lambda: sv.log_of("sv")["entries"] >= longer.size, "the owner takes it over")
+        said = sv.publish("SV-GOES-ON", officer="omar")
+        assert said["first"] >= longer.size
+        pk.receipts("sv", said["last"], ["pk", "us"])
+        assert shown(nodes, "SV-GOES-ON", "sv")[0]["status"] == "authorised"
+        # Another story.
         other = nobody(true.copy(), nodes, "sv", "OTHER-LIE")
         session.send(wire.head(other.head()))
         eventually(lambda: pk.log_of("sv")["problem"], "pk sees that both cannot be true")
     assert "two heads that cannot both be true" in pk.log_of("sv")["problem"]
-    assert pk.log_of("sv")["root"] == logs.base64text(longer.root())
+    eventually(lambda: "forked" in str(sv.status()["concerns"]) or sv.log_of("sv")["problem"], "the owner is told")
+    with pytest.raises(Refused) as error:
+        sv.publish("SV-STOPPED", officer="omar")
+    assert "own log is forked" in error.value.error["reason"]
     assert pk.row("vasp-licences", "OTHER-LIE", "sv") is None
     assert shown(nodes, "BEFORE", "sv")[0]["status"] == "authorised"
     # Nothing of it touches what others say.
