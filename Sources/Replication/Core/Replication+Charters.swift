@@ -20,7 +20,7 @@ extension Replication {
             reject(peers[peer].id, Rejection(.differentCharter, "another charter of version 1"))
             return
         }
-        lacks(version, digest, peer)
+        lacks(version, digest, peer, now)
         if isUndecided(version, digest) { walk(peer, upTo: version, now) }
         askForCharter(now)
     }
@@ -44,7 +44,7 @@ extension Replication {
 
     /// Takes note that a peer holds a charter that may not be held here, or not with all its signatures: who signed what
     /// decides between charters that contradict each other.
-    mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int) {
+    mutating func lacks(_ version: UInt64, _ digest: HashValue?, _ peer: Int, _ now: Instant) {
         guard version > 0 else { return }
         #if DEBUG
         if digest == nil && PlantedBug.noCharterRelay.isPlanted { return }
@@ -52,17 +52,33 @@ extension Replication {
         if let digest, membership.isSettled(version, digest) { return }
         if digest == nil && version <= membership.version { return }
         let offer = CharterOffer(version: version, digest: digest)
+        let isHeld = digest.map { membership.knows(version, $0) } ?? false
+        if isHeld, !mayAskAgain(for: offer, peer, now) { return }
         if !peers[peer].charterOffers.contains(offer) {
             peers[peer].charterOffers.append(offer)
             if peers[peer].charterOffers.count > CharterChain.alternativeLimit {
                 peers[peer].charterOffers.removeFirst()
             }
         }
-        let start = min(version, membership.version + 1)
+        // What follows a charter that is not known here is sought downwards from there.
+        let start = isHeld ? version : min(version, membership.newestKnown + 1)
         if peers[peer].charterCursor.map({ start < $0 }) ?? true {
             peers[peer].charterCursor = start
             peers[peer].isDescending = true
         }
+    }
+
+    /// Whether a charter that is held is to be asked for again, since the peer may have more of its signatures: now and
+    /// then, and not while there is anything new to ask for.
+    private mutating func mayAskAgain(for offer: CharterOffer, _ peer: Int, _ now: Instant) -> Bool {
+        if peers[peer].charterCursor != nil { return false }
+        let wait = settings.maximumBackoff
+        peers[peer].charterAskedAgain.removeAll { $0.at > now || now - $0.at >= wait }
+        guard !peers[peer].charterAskedAgain.contains(where: { $0.offer == offer }),
+            peers[peer].charterAskedAgain.count < CharterChain.alternativeLimit
+        else { return false }
+        peers[peer].charterAskedAgain.append((offer, now))
+        return true
     }
 
     /// Asks for a charter that we lack, from one peer at a time.
@@ -71,7 +87,13 @@ extension Replication {
         var retry: Instant?
         // In turn: one that keeps us busy must not keep the others from being asked.
         let next = peers.firstIndex { $0.id > (charter.lastAsked ?? PeerID(0)) } ?? 0
-        for peer in (peers.indices.map { ($0 + next) % peers.count }) where peers[peer].isUsable {
+        let order = peers.indices.map { ($0 + next) % peers.count }
+        let news = order.filter { peer in
+            peers[peer].charterOffers.contains { offer in
+                !(offer.digest.map { membership.knows(offer.version, $0) } ?? false)
+            }
+        }
+        for peer in news + order where peers[peer].isUsable {
             guard let version = peers[peer].charterCursor else { continue }
             if let moment = peers[peer].charterNotBefore, moment > now {
                 retry = min(retry ?? moment, moment)

@@ -224,7 +224,7 @@ extension Replication {
             logs[log].waitingForCharter = version
             if let peer = peerIndex(storing.peer) {
                 peers[peer].charterVersion = max(peers[peer].charterVersion, version)
-                lacks(version, nil, peer)
+                lacks(version, nil, peer, now)
             }
             askForCharter(now)
         }

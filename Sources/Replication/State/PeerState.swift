@@ -23,6 +23,8 @@ struct PeerState: Sendable {
     /// other, the second may be on its way while the next version is being asked for.
     var charterAsked: [(version: UInt64, left: Int)] = []
     var charterNotBefore: Instant?
+    /// Charters that are held and were asked for again, since it may have more of their signatures, and when.
+    var charterAskedAgain: [(offer: CharterOffer, at: Instant)] = []
     /// Whether it has said what it holds of our own log.
     var hasToldOwnHead = false
     /// Up to which version all of its charters are asked for, known or not, because it decides otherwise than we do with
