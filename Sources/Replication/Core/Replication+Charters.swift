@@ -68,11 +68,11 @@ extension Replication {
         }
     }
 
-    /// Whether a charter that is held is to be asked for again, since the peer may have more of its signatures: now and
-    /// then, and not while there is anything new to ask for.
+    /// Whether a charter that is held is to be asked for again, since the peer may have more of its signatures: not at
+    /// once after the last time, and not while there is anything new to ask for.
     private mutating func mayAskAgain(for offer: CharterOffer, _ peer: Int, _ now: Instant) -> Bool {
         if peers[peer].charterCursor != nil { return false }
-        let wait = settings.maximumBackoff
+        let wait = 4 * settings.headsInterval
         peers[peer].charterAskedAgain.removeAll { $0.at > now || now - $0.at >= wait }
         guard !peers[peer].charterAskedAgain.contains(where: { $0.offer == offer }),
             peers[peer].charterAskedAgain.count < CharterChain.alternativeLimit
