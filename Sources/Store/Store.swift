@@ -11,9 +11,9 @@ import TransparencyLog
 /// which is checked at opening (GRDB would leave it at NORMAL).
 public final class Store: Sendable {
     let pool: DatabasePool
-    /// Where documents' bytes are.
     /// Where all of it is.
     public let folder: String
+    /// Where documents' bytes are.
     public let documents: DocumentFolder
     private let lock: FolderLock
     /// What the writer keeps between transactions; only touched inside the writer's queue.

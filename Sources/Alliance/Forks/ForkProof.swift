@@ -62,16 +62,7 @@ extension ForkProof {
     public init(of one: SignedNote, _ other: SignedNote, branch: Branch?, key: VerifierKey) throws(AllianceError) {
         var notes = [try Self.bare(one, key), try Self.bare(other, key)]
         if Self.isOrdered(notes[1], notes[0]) { notes.swapAt(0, 1) }
-        var object: JSONObject = [
-            "entente-fork": .integer(Self.version),
-            "smaller": .string(String(decoding: notes[0].note.bytes, as: UTF8.self)),
-            "larger": .string(String(decoding: notes[1].note.bytes, as: UTF8.self)),
-        ]
-        if let branch {
-            object["root"] = .string(branch.root.base64url)
-            object["proof"] = .array(branch.proof.map { .string($0.base64url) })
-        }
-        try self.init(parsing: JSONValue.object(object).encodedForReading())
+        try self.init(parsing: Self.encode(notes[0].note, notes[1].note, branch))
         try verify(by: key)
     }
 
@@ -134,7 +125,7 @@ extension ForkProof {
         }
         self.bytes = bytes
         try reader.finish()
-        guard encoded() == bytes else {
+        guard Self.encode(self.smaller, self.larger, branch) == bytes else {
             throw AllianceError(.malformed, "is not written as fork proofs are: its order, spaces or escapes differ")
         }
     }
@@ -156,9 +147,9 @@ extension ForkProof {
         return (note, head)
     }
 
-    private func encoded() -> [UInt8] {
+    private static func encode(_ smaller: SignedNote, _ larger: SignedNote, _ branch: Branch?) -> [UInt8] {
         var object: JSONObject = [
-            "entente-fork": .integer(Self.version), "smaller": .string(String(decoding: smaller.bytes, as: UTF8.self)),
+            "entente-fork": .integer(version), "smaller": .string(String(decoding: smaller.bytes, as: UTF8.self)),
             "larger": .string(String(decoding: larger.bytes, as: UTF8.self)),
         ]
         if let branch {

@@ -119,19 +119,11 @@ struct ForkVerifyCommand: ParsableCommand {
 
     @Argument(help: "The proof's file.")
     var file: String
-    @Option(
-        help: ArgumentHelp(
-            "The charter that you trust, and later ones, or, with --pinned, earlier ones; may be repeated.",
-            valueName: "file"))
-    var charter: [String]
-    @Option(
-        help: ArgumentHelp(
-            "The whole fingerprint of the charter that you trust, if it is not version 1.", valueName: "hex"))
-    var pinned: String?
+    @OptionGroup var trusted: TrustedCharterOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let charters = try CharterFiles.chain(charter, pinned: pinned)
+        let charters = try CharterFiles.chain(trusted.charter, pinned: trusted.pinned)
         let bytes = try PlainFile.read(file, limit: ForkProof.byteLimit)
         let proof: ForkProof
         do throws(AllianceError) {

@@ -86,6 +86,19 @@ struct ProveCommand: AsyncParsableCommand {
     }
 }
 
+/// The charters that whoever verifies trusts.
+struct TrustedCharterOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The charter that you trust, and later ones, or, with --pinned, earlier ones; may be repeated.",
+            valueName: "file"))
+    var charter: [String]
+    @Option(
+        help: ArgumentHelp(
+            "The whole fingerprint of the charter that you trust, if it is not version 1.", valueName: "hex"))
+    var pinned: String?
+}
+
 struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify a proof file with the charter; no node and no network.",
@@ -103,15 +116,7 @@ struct VerifyCommand: AsyncParsableCommand {
 
     @Argument(help: "The proof's file.")
     var file: String
-    @Option(
-        help: ArgumentHelp(
-            "The charter that you trust, and later ones, or, with --pinned, earlier ones; may be repeated.",
-            valueName: "file"))
-    var charter: [String]
-    @Option(
-        help: ArgumentHelp(
-            "The whole fingerprint of the charter that you trust, if it is not version 1.", valueName: "hex"))
-    var pinned: String?
+    @OptionGroup var trusted: TrustedCharterOptions
     @Option(help: ArgumentHelp("The answer that you expect.", valueName: "answer"))
     var expect: String?
     @Option(help: ArgumentHelp("Check it as a statement about this date.", valueName: "date"))
@@ -140,7 +145,7 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let charters = try CharterFiles.chain(charter, pinned: pinned)
+        let charters = try CharterFiles.chain(trusted.charter, pinned: trusted.pinned)
         let bytes = try PlainFile.read(file, limit: ProofFile.byteLimit)
         let proof: ProofFile
         do throws(AllianceError) {
