@@ -157,6 +157,9 @@ extension Replication {
         if case .rejected(let rejection) = outcome { reject(id, rejection) }
         if outcome == .failed { notStored(id, version, now) }
         defer { askForCharter(now) }
+        if outcome == .unconnected, let peer = peerIndex(id) {
+            peers[peer].charterUnconnected = min(peers[peer].charterUnconnected ?? version, version)
+        }
         guard charter.asked?.peer == id, charter.asked?.version == version else { return }
         charter.asked = nil
         emit(.cancelTimer(.charter))
@@ -167,9 +170,11 @@ extension Replication {
             moveOn(peer, from: version)
         case .unconnected where peers[peer].isDescending && version > 2: peers[peer].charterCursor = version - 1
         case .unconnected:
-            // Perhaps one of several charters of a version did not come.
+            // Perhaps one of several charters of a version did not come, or follows one of several that did not.
             peers[peer].charterNotBefore = now + settings.maximumBackoff
             peers[peer].isDescending = true
+            if let lowest = peers[peer].charterUnconnected, lowest > 2 { peers[peer].charterCursor = lowest - 1 }
+            peers[peer].charterUnconnected = nil
         case .rejected:
             peers[peer].charterNotBefore = now + settings.rejectionBackoff
             peers[peer].isDescending = true
@@ -223,6 +228,7 @@ extension Replication {
             offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
+        beginIncarnation(now)
         askForCharter(now)
         scheduleAll(now)
     }
