@@ -7,6 +7,8 @@ ENTENTE_TEST_SIZE=long makes 100 twins and 100 restores; $ENTENTE_TWIN_SEED repl
 import os
 import random
 import shutil
+import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -74,6 +76,35 @@ class Copies:
         for name in OTHERS:
             for key in self.held:
                 assert self.alliance[name].row("vasp-licences", key, "pk"), f"{name} lost {key}"
+
+
+class Switch(Forwarder):
+    """A way between two nodes that can be closed for a while."""
+
+    is_open = True
+
+    def _dial(self, near):
+        return super()._dial(near) if self.is_open else (None, None)
+
+    def set(self, is_open):
+        self.is_open = is_open
+        if not is_open:
+            self.cut()
+
+
+def nowhere():
+    """A port at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def as_a_snapshot(folder):
+    """Makes a copied folder look as in a snapshot of the whole disk, where the database keeps its inode."""
+    database = folder / "entente.sqlite"
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE own_incarnation SET file = ?", [os.stat(database).st_ino])
+    connection.close()
 
 
 def give_keys(source, folder):
@@ -189,3 +220,63 @@ def test_restores_at_any_moment(copies):
         copies.pk = again
         copies.publish(again)
         copies.check(again)
+
+
+@pytest.mark.timeout(300)
+def test_parted_twins(workspace, cheap_keys):
+    """Two copies on two sides of a cut both publish. The earlier one gets no quorum there; when the network is whole again it is told and
+    stands down, the fork is proven everywhere, and what the later one published stands."""
+    made = Alliance(workspace / "parted", cheap_keys, ("pk", *OTHERS))
+    pk, sv, us, imf = made
+    ways = [Switch(node.port) for node in (sv, us, sv, us)]
+    dead = nowhere()
+    try:
+        for node in (sv, us):
+            node.launch("--peer", f"pk={dead}", "--peer", f"imf={dead}")
+        through = lambda one, other: ("--peer", f"sv=127.0.0.1:{one.port}", "--peer", f"us=127.0.0.1:{other.port}")  # noqa: E731
+        imf.launch(*through(*ways[:2]))
+        pk.launch(*through(*ways[2:]))
+        for node in made:
+            node.answers()
+        made.connected(seconds=60)
+        shared = pk.publish("SHARED")["first"]
+        pk.receipts("pk", shared, OTHERS)
+        # Of the running node: a copy that is older than its last start is found out by the start's number.
+        folder = made.folder / "pk-twin"
+        pk.cli("backup", made.folder / "pk.tar")
+        entente("restore", made.folder / "pk.tar", "--data", folder, "--no-check")
+        give_keys(pk.folder, folder)
+        (folder / "restored").unlink()
+        as_a_snapshot(folder)
+
+        for way in ways:
+            way.set(False)
+        eventually(lambda: all(one["member"] == "imf" for one in pk.status()["peers"] if one["state"] == "connected"), "pk is cut off")
+        twin = Node(made, "pk", True, None)
+        twin.folder, twin.log = folder, made.folder / "twin.log"
+        twin.start("--listen", f"127.0.0.1:{twin.port}", "--peer", f"imf={dead}")
+        later = twin.publish("LATER")["first"]
+        twin.receipts("pk", later, ["sv", "us"])
+        earlier = pk.publish("EARLIER")["first"]
+        pk.receipts("pk", earlier, ["imf"])
+        assert earlier == later
+        held = [one["member"] for one in pk.get("/v1/receipts", member="pk", index=earlier)["holders"] if one["held"]]
+        assert held == ["imf"], "no quorum on this side"
+
+        for way in ways:
+            way.set(True)
+        eventually(lambda: "superseded" in concerns(pk), "the earlier copy stands down", 60)
+        assert "superseded" not in concerns(twin)
+        for node in (sv, us, imf, twin):
+            eventually(lambda: node.get("/v1/forks")["forks"], f"{node.name} has the proof of the fork", 60)
+        for node in (sv, us):
+            assert node.row("vasp-licences", "LATER", "pk") and not node.row("vasp-licences", "EARLIER", "pk")
+            proof = made.folder / f"{node.name}.entente-proof"
+            proof.write_bytes(node.prove("vasp-licences", "LATER", "pk"))
+            entente("verify", proof, "--charter", made.charter, "--expect", "authorised")
+        assert imf.log_of("pk")["quorum"] <= earlier, "the earlier copy's story has no quorum"
+        twin.kill()
+    finally:
+        made.stop()
+        for way in ways:
+            way.close()

@@ -14,7 +14,8 @@ extension IncarnationStanding {
             return "another copy of this node was started later: this one publishes nothing any more; stop the copy "
                 + "that should not run, and start this one again to go on here"
         case .takingBack(let size):
-            return "others hold this member's log up to \(size), which is more than is here: it is being taken back"
+            return "others hold this member's log up to \(size), which is more than is here: it is being taken back; "
+                + "where that does not end, the log needs a new key (Docs/operations.md, Starts)"
         case .waiting(_, _, isRestored: true):
             return "this node's folder was restored, copied or moved, or others know a later start of it: before it "
                 + "publishes, \(names.joined(separator: ", ")) must say what they hold of its log; \(Self.way(names))"

@@ -160,7 +160,10 @@ extension Replication {
         if outcome == .unconnected, let peer = peerIndex(id) {
             peers[peer].charterUnconnected = min(peers[peer].charterUnconnected ?? version, version)
         }
-        guard charter.asked?.peer == id, charter.asked?.version == version else { return }
+        guard charter.asked?.peer == id, charter.asked?.version == version else {
+            if outcome == .unconnected { followsUnknown(id, version, now) }
+            return
+        }
         charter.asked = nil
         emit(.cancelTimer(.charter))
         guard let peer = peerIndex(id) else { return }
@@ -180,6 +183,16 @@ extension Replication {
             peers[peer].isDescending = true
         case .failed: break
         }
+    }
+
+    /// One of several charters of a version follows one that is not held, and the others were dealt with before it: those
+    /// of the version before are asked for, where there is nothing else to ask that peer for.
+    private mutating func followsUnknown(_ id: PeerID, _ version: UInt64, _ now: Instant) {
+        guard let peer = peerIndex(id), version > 2, peers[peer].charterCursor == nil else { return }
+        peers[peer].charterCursor = version - 1
+        peers[peer].isDescending = true
+        peers[peer].charterUnconnected = nil
+        peers[peer].charterNotBefore = now + 4 * settings.headsInterval
     }
 
     /// A charter could not be stored here: it is asked for again, even if others of its version were held meanwhile.

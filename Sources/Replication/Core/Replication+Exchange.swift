@@ -65,7 +65,7 @@ extension Replication {
         // A peer that asks too often waits for its next turn: an answer is much longer than a question.
         guard mayAnswer(peers[peer].headsSentAt, now), mayAnswer(peers[peer].summarySentAt, now) else { return }
         offerAgain(to: peer)
-        tellIncarnations(to: peer)
+        tellIncarnations(to: peer, now)
         let lines = logs.reduce(0) { $0 + ($1.head.map { 1 + $0.cosignatures.count } ?? 0) }
         guard lines > settings.headsLines else {
             peers[peer].headsSentAt = now

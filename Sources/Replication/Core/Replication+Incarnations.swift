@@ -196,15 +196,16 @@ extension Replication {
                 guard peers[peer].incarnationsToldAt.map({ now < $0 || now - $0 >= settings.headsInterval }) ?? true
                 else { return }
                 peers[peer].incarnationsToldAt = now
-                return tellIncarnation(log, to: peer)
+                return tellIncarnation(log, to: peer, now)
             }
             try takeReceipts(receipts, of: log, from: peers[peer].id)
             peers[peer].logs[log].heardIncarnation = held
-            let lacksOurs = ours(log).map { !receipts.contains($0) } ?? false
-            if isOwners || peers[peer].logs[log].toldIncarnation != held || lacksOurs && mayTellAgain(log, peer) {
-                tellIncarnation(log, to: peer)
+            // What it does not know of that is known here.
+            let isBehind = (logs[log].incarnation?.receipts ?? []).contains { !receipts.contains($0.receipt) }
+            if isOwners || peers[peer].logs[log].toldIncarnation != held || isBehind && mayTellAgain(log, peer, now) {
+                tellIncarnation(log, to: peer, now)
             }
-            if isOwners || lacksOurs { passOnAgain(log, besides: peer) }
+            if receipts.count < membership.quorum { passOnAgain(log, besides: peer, now) }
             return
         }
         try verify(note, log)
@@ -230,31 +231,27 @@ extension Replication {
         for peer in peers.indices where peers[peer].isUsable {
             let isOwners = peers[peer].member.isExactly(logs[log].owner)
             guard isOwners || peers[peer].id == recording.source || !hears(logs[log].owner, peer) else { continue }
-            tellIncarnation(log, to: peer)
+            tellIncarnation(log, to: peer, now)
         }
     }
 
     /// Whether a peer may be told of the same start once more.
-    private func mayTellAgain(_ log: Int, _ peer: Int) -> Bool {
-        peers[peer].logs[log].incarnationTellings < Self.incarnationTellings
-    }
-
-    private static let incarnationTellings = 4
-
-    /// Somebody still asks: tells those again whose receipt is not here, and who hear of it from nobody else.
-    private mutating func passOnAgain(_ log: Int, besides source: Int) {
-        let known = (logs[log].incarnation?.receipts ?? []).map(\.member)
-        for peer in peers.indices where peer != source && peers[peer].isUsable && mayTellAgain(log, peer) {
-            guard !peers[peer].member.isExactly(logs[log].owner), !hears(logs[log].owner, peer),
-                !known.containsExactly(peers[peer].member)
-            else { continue }
-            tellIncarnation(log, to: peer)
+    private func mayTellAgain(_ log: Int, _ peer: Int, _ now: Instant) -> Bool {
+        let state = peers[peer].logs[log]
+        guard state.incarnationTellings < Self.incarnationTellings, let last = state.incarnationToldAt else {
+            return state.incarnationToldAt == nil
         }
+        return now < last || now - last >= settings.incarnationInterval
     }
 
-    /// Our own receipt of the start that is recorded.
-    private func ours(_ log: Int) -> IncarnationReceipt? {
-        logs[log].incarnation?.receipts.first { $0.member.isExactly(me) }?.receipt
+    private static let incarnationTellings = 64
+
+    /// Somebody still lacks receipts: asks those on who hear of the start from nobody else.
+    private mutating func passOnAgain(_ log: Int, besides source: Int, _ now: Instant) {
+        for peer in peers.indices where peer != source && peers[peer].isUsable && mayTellAgain(log, peer, now) {
+            guard !peers[peer].member.isExactly(logs[log].owner), !hears(logs[log].owner, peer) else { continue }
+            tellIncarnation(log, to: peer, now)
+        }
     }
 
     /// Whether a peer is connected with that member, by its word.
@@ -280,24 +277,25 @@ extension Replication {
     }
 
     /// Tells a peer of the start that is recorded here, with the receipts that are known.
-    private mutating func tellIncarnation(_ log: Int, to peer: Int) {
+    private mutating func tellIncarnation(_ log: Int, to peer: Int, _ now: Instant) {
         guard let held = logs[log].incarnation else { return }
         if peers[peer].logs[log].toldIncarnation != held.note.incarnation {
             peers[peer].logs[log].toldIncarnation = held.note.incarnation
             peers[peer].logs[log].incarnationTellings = 0
         }
         peers[peer].logs[log].incarnationTellings += 1
+        peers[peer].logs[log].incarnationToldAt = now
         let receipts = held.receipts.prefix(WireLimits.incarnationReceipts).map(\.receipt.bytes)
         send(peer, .incarnation(IncarnationNews(note: held.note.bytes, receipts: Array(receipts))))
     }
 
     /// As a peer lacks something, or knows something else: tells it of all starts of which it has not spoken itself.
-    mutating func tellIncarnations(to peer: Int) {
+    mutating func tellIncarnations(to peer: Int, _ now: Instant) {
         for log in logs.indices where !logs[log].isOwn {
             guard let held = logs[log].incarnation, peers[peer].logs[log].heardIncarnation != held.note.incarnation,
                 !peers[peer].member.isExactly(logs[log].owner)
             else { continue }
-            tellIncarnation(log, to: peer)
+            tellIncarnation(log, to: peer, now)
         }
     }
 

@@ -82,8 +82,9 @@ struct PeerLog: Sendable {
     var toldFork = false
     /// The newest start of the log's node that it was told of.
     var toldIncarnation: Incarnation?
-    /// How often, beside the answers to the owner: what is lost is told again, and yet nobody keeps two nodes busy.
+    /// How often and when last: what is lost is told again, and yet nobody keeps two nodes busy.
     var incarnationTellings = 0
+    var incarnationToldAt: Instant?
     /// The start that it spoke of last: what it was told has come through.
     var heardIncarnation: Incarnation?
     var failures = 0

@@ -38,7 +38,11 @@ extension Simulation {
         statistics.restores += 1
         crash(node)
         nodes[node].charters = saved.charters
-        nodes[node].documents = saved.documents
+        // Bytes that are nowhere else would be gone for good.
+        let only = nodes[node].documents.filter { digest, _ in
+            !nodes.contains { $0.index != node && $0.isHonest && $0.documents[digest] != nil }
+        }
+        nodes[node].documents = saved.documents.merging(only) { saved, _ in saved }
         nodes[node].starts = saved.starts
         nodes[node].recorded = saved.recorded
         nodes[node].doubtful = nil
@@ -51,6 +55,10 @@ extension Simulation {
     private func mayLose(_ node: Int) -> Bool {
         guard nodes[node].isHonest, nodes[node].isUp, !nodes.contains(where: \.isRestored) else { return false }
         let others = nodes.indices.filter { $0 != node && nodes[$0].isHonest }
+        // Nor can a log go on of which somebody has taken in a part of a head that is whole nowhere any more.
+        guard others.allSatisfy({ nodes[$0].logs[node].acceptedSize <= nodes[$0].logs[node].size }) else {
+            return false
+        }
         return nodes.indices.allSatisfy { origin in
             guard origin != node else { return true }
             let log = nodes[node].logs[origin]
