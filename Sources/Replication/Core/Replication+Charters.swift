@@ -241,6 +241,7 @@ extension Replication {
             offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
+        keepReceipts()
         beginIncarnation(now)
         askForCharter(now)
         scheduleAll(now)
