@@ -32,8 +32,11 @@ extension Simulation {
     /// Whether enough honest members are there to record a node's start: others may withhold their word.
     private func canBeRecorded(_ node: Int) -> Bool {
         let others = nodes.indices.filter { $0 != node && nodes[$0].isHonest && belongs($0) && isActive($0) }
-        // A restored one asks everybody, and may wait for what a member withholds.
-        if nodes[node].isRestored { return !nodes.contains { !$0.isHonest } }
+        // A restored one asks everybody: it may wait for what a member withholds, or what somebody took in a part of before it
+        // was lost.
+        if nodes[node].isRestored {
+            return nodes.allSatisfy { $0.isHonest && $0.logs[node].acceptedSize <= $0.logs[node].size }
+        }
         return others.count >= nodes[node].charter.quorum
     }
 
@@ -56,7 +59,7 @@ extension Simulation {
     private func difference(on origin: Int, at node: Int, _ honest: [Int]) -> String? {
         let size = nodes[origin].logs[origin].size
         let log = nodes[node].logs[origin]
-        if !nodes[origin].maySign, size == 0 { return nil }
+        if !nodes[origin].maySign, size == 0 || nodes[origin].isRestored && !canBeRecorded(origin) { return nil }
         if size == 0 { return "log \(origin) has not begun" }
         if log.size != size { return "node \(node) holds \(log.size) of \(size) of log \(origin)" }
         guard let note = try? SignedNote(parsing: log.head), let head = try? Checkpoint(parsing: note.text),
