@@ -14,10 +14,9 @@ extension Replication {
         if let successor = own.successor { return .superseded(by: successor) }
         if own.isEstablished { return .established }
         let missing = unheard(own)
-        var due = own.isRestored ? missing.count : max(0, membership.quorum - answered(own))
+        let due = own.isRestored ? missing.count : max(0, membership.quorum - answered(own))
         #if DEBUG
         if PlantedBug.signsAtOnce.isPlanted { return .established }
-        if PlantedBug.asksOnlyAQuorum.isPlanted { due = max(0, membership.quorum - answered(own)) }
         if PlantedBug.noTakingBack.isPlanted, own.note != nil, !own.isRefused, due == 0 { return .established }
         #endif
         if own.note == nil || own.isRefused || due > 0 {

@@ -50,7 +50,7 @@ struct AuditDatabase {
 
     /// Makes the scratch tables, empty.
     static func makeScratch(_ db: Database) throws {
-        for (name, sql) in try freshSchema() where derivedTables.contains(name) || name == "log" {
+        for (name, sql, _) in try freshSchema() where derivedTables.contains(name) || name == "log" {
             try db.execute(sql: "DROP TABLE IF EXISTS temp.\"\(name)\"")
             try db.execute(sql: sql.replacingOccurrences(of: "CREATE TABLE ", with: "CREATE TEMP TABLE "))
         }
@@ -70,14 +70,17 @@ struct AuditDatabase {
                 """)
     }
 
-    /// Name and text of every table of a new database.
-    static func freshSchema() throws -> [(name: String, sql: String)] {
+    /// What SQLite keeps of a table or an index, but for its name and where it stands.
+    static let schemaText = "type || ' of ' || tbl_name || ': ' || sql"
+
+    /// Name and statement of every table of a new database, and what SQLite keeps of it.
+    static func freshSchema() throws -> [(name: String, sql: String, text: String)] {
         let fresh = try DatabaseQueue()
         try Schema.migrator.migrate(fresh)
         return try fresh.read { db in
             try GRDB.Row.fetchAll(
-                db, sql: "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
-            ).map { (name: $0[0], sql: $0[1]) }
+                db, sql: "SELECT name, sql, \(Self.schemaText) FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+            ).map { (name: $0[0], sql: $0[1], text: $0[2]) }
         }
     }
 }

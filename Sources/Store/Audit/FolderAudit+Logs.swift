@@ -7,15 +7,22 @@ extension FolderAudit {
     // MARK: The database as such
 
     func checkSchema(_ db: Database) throws {
+        let (applied, known) = (try Schema.migrator.appliedIdentifiers(db), Schema.migrator.migrations)
+        if applied != Set(known) {
+            report.findings.add(
+                .schemaDifferent, AuditFinding.Place(table: "grdb_migrations"),
+                expected: known.joined(separator: "; "), found: applied.sorted().joined(separator: "; "))
+        }
         let expected = try AuditDatabase.freshSchema()
-        let found = try GRDB.Row.fetchAll(db, sql: "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL")
+        let found = try GRDB.Row.fetchAll(
+            db, sql: "SELECT name, \(AuditDatabase.schemaText) FROM main.sqlite_master WHERE sql IS NOT NULL")
         var texts = Dictionary(
             found.map { ($0.text(0), $0.text(1)) }, uniquingKeysWith: { first, _ in first })
-        for (name, sql) in expected {
+        for (name, _, due) in expected {
             let text = texts.removeValue(forKey: name)
-            guard text != sql else { continue }
+            guard text != due else { continue }
             report.findings.add(
-                .schemaDifferent, AuditFinding.Place(table: name), expected: AuditText.cut(sql),
+                .schemaDifferent, AuditFinding.Place(table: name), expected: AuditText.cut(due),
                 found: AuditText.cut(text ?? "nothing"))
         }
         for (name, sql) in texts.sorted(by: { $0.key < $1.key }) where !name.hasPrefix("sqlite_") {
