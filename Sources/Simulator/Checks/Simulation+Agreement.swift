@@ -119,7 +119,7 @@ extension Simulation {
     func checkViews() {
         var views: [Ledger.State: HashValue] = [:]
         for node in nodes.indices where nodes[node].isHonest && belongs(node) {
-            if nodes[node].logs[node].size < ledger.published(by: node) {
+            if !nodes[node].isRestored, nodes[node].logs[node].size < ledger.published(by: node) {
                 violate("node \(node) lost acknowledged entries")
             }
             for origin in nodes.indices {
