@@ -145,6 +145,10 @@ class Harness:
             except (OSError, ValueError, http.client.HTTPException):
                 return
             except Refused as refused:
+                # The others that have to record its start were killed too, or hold more of its log than it does yet.
+                if "this node has started" in refused.error["reason"] or "taken back" in refused.error["reason"]:
+                    stop.wait(0.05)
+                    continue
                 # A node that is being killed may still say that it could not write.
                 if node.runs:
                     raise AssertionError(f"{name} refused a good statement: {refused}") from refused
