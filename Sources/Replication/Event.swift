@@ -1,3 +1,4 @@
+public import Alliance
 public import TransparencyLog
 
 /// What happens to a node, as the shell tells it to ``Replication/handle(_:now:)``.

@@ -3,17 +3,6 @@ internal import Foundation
 internal import GRDB
 public import TransparencyLog
 
-/// What is stored of the starts of a log's node.
-public struct StoredIncarnations: Hashable, Sendable {
-    /// The newest start of another member's node: its note, and this node's receipt, empty without a replica key.
-    public var note: [UInt8] = []
-    public var receipt: [UInt8] = []
-    /// The starts of this member's own node.
-    public var own: [Incarnation] = []
-
-    public init() {}
-}
-
 extension Store {
     /// Stores that this member's node starts, under a number above all that are known.
     ///
@@ -81,20 +70,20 @@ extension Store {
     }
 
     /// What is stored of the starts of each log's node, by origin.
-    public func incarnations() async throws -> [String: StoredIncarnations] {
+    public func incarnations() async throws -> [String: IncarnationRecord] {
         try await read { db in
-            var result: [String: StoredIncarnations] = [:]
+            var result: [String: IncarnationRecord] = [:]
             let others = try GRDB.Row.fetchAll(
                 db, sql: "SELECT origin, note, receipt FROM incarnation JOIN log ON log.id = incarnation.log")
             for row in others {
-                result[row[0], default: StoredIncarnations()].note = [UInt8](row[1] as Data)
-                result[row[0], default: StoredIncarnations()].receipt = [UInt8](row[2] as Data)
+                result[row[0], default: IncarnationRecord()].note = [UInt8](row[1] as Data)
+                result[row[0], default: IncarnationRecord()].receipt = [UInt8](row[2] as Data)
             }
             for row in try GRDB.Row.fetchAll(db, sql: "SELECT origin, number, value FROM own_incarnation") {
                 // One that is damaged is as if it were not there: then others have to be asked.
                 let start = try? Incarnation(
                     number: UInt64(clamping: row[1] as Int64), value: [UInt8](row[2] as Data))
-                if let start { result[row[0], default: StoredIncarnations()].own.append(start) }
+                if let start { result[row[0], default: IncarnationRecord()].own.append(start) }
             }
             return result
         }

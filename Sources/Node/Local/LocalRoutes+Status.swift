@@ -56,7 +56,7 @@ extension LocalRoutes {
             connected: titles("connected").count, unreachable: titles("unreachable"),
             restricted: titles("restricted"), quorum: charter.quorum, uptime: now - startedAt)
         let standing = await driver.incarnationStanding
-        health.judge(standing, names: names(of: standing), uptime: now - startedAt)
+        health.judge(standing, under: charter, uptime: now - startedAt)
         if standing == .established { health.judge(ownLogIsLonger: await driver.ownLogIsLonger) }
         if let problem = await publisher.problem { health.judge(publishing: problem) }
         if let free { health.judge(free: free, reserve: store.reserve) }
@@ -64,11 +64,6 @@ extension LocalRoutes {
         health.judge(
             clocks: charter.members.compactMap { member in clocks[member.id].map { (member.title, $0) } })
         return health
-    }
-
-    /// The short names of the members whose word is missing.
-    private func names(of standing: IncarnationStanding) -> [String] {
-        standing.missing.compactMap { charter.member(id: $0)?.name }
     }
 
     /// The node's own, as it is in use.

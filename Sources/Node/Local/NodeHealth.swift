@@ -140,18 +140,10 @@ public struct NodeHealth: Sendable, Hashable {
     }
 
     /// How far this start of the node is.
-    ///
-    /// - Parameter names: the short names of the members whose word is missing.
-    mutating func judge(_ standing: IncarnationStanding, names: [String], uptime: Int64) {
-        switch standing {
-        case .none, .established: return
-        case .waiting, .takingBack:
-            guard let reason = standing.objection(names: names) else { return }
-            add(uptime > 60 ? .critical : .attention, "starting", reason)
-        case .superseded:
-            guard let reason = standing.objection(names: names) else { return }
-            add(.critical, "superseded", reason)
-        }
+    mutating func judge(_ standing: IncarnationStanding, under charter: Charter, uptime: Int64) {
+        guard standing != .none, let reason = standing.objection(under: charter) else { return }
+        if case .superseded = standing { return add(.critical, "superseded", reason) }
+        add(uptime > 60 ? .critical : .attention, "starting", reason)
     }
 
     /// A peer that holds more of this member's log than this node.

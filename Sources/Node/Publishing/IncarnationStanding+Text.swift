@@ -1,15 +1,21 @@
 import Alliance
 import Replication
-import Store
 
 extension IncarnationStanding {
-    /// The members whose word is missing, by id.
-    var missing: [String] { if case .waiting(_, let missing, _) = self { missing } else { [] } }
+    /// The members whose word the operator can do without, by id.
+    var waivable: [String] {
+        switch self {
+        case .waiting(_, let missing, _): missing
+        case .takingBack(_, let from): from
+        case .none, .established, .superseded: []
+        }
+    }
 
     /// Why nothing of the own log may be signed, for people; nil where it may.
     ///
-    /// - Parameter names: the short names of the members whose word is missing.
-    func objection(names: [String]) -> String? {
+    /// - Parameter charter: the one in force, for names.
+    func objection(under charter: Charter) -> String? {
+        let names = waivable.map { charter.member(id: $0)?.name ?? $0 }
         switch self {
         case .established: return nil
         case .none: return "this member has no log under the charter in force"
@@ -31,12 +37,5 @@ extension IncarnationStanding {
 
     private static func way(_ names: [String]) -> String {
         names.first.map { "to go on without one: entente node waive \($0)" } ?? "it asks again every few seconds"
-    }
-}
-
-extension IncarnationRecord {
-    /// What the store knows.
-    init(_ stored: StoredIncarnations) {
-        self.init(note: stored.note, receipt: stored.receipt, own: stored.own)
     }
 }

@@ -84,7 +84,7 @@ actor Publisher {
     /// Why nothing of the own log may be signed now; nil where nothing stands in the way.
     private func objection() async -> String? {
         let standing = await driver.incarnationStanding
-        if let reason = standing.objection(names: names(of: standing)) { return reason }
+        if let reason = standing.objection(under: identity.charter.charter) { return reason }
         if await driver.ownLogIsLonger {
             return
                 "a peer holds more of this member's log than this node; it is being taken back: try again in a moment"
@@ -92,10 +92,6 @@ actor Publisher {
         guard await driver.ownLogIsForked else { return nil }
         return "this member's own log is forked (entente fork list): no replica cosigns it any more; the regulators' "
             + "next charter gives it another log key (Docs/charter.md)"
-    }
-
-    private func names(of standing: IncarnationStanding) -> [String] {
-        standing.missing.map { identity.charter.charter.member(id: $0)?.name ?? $0 }
     }
 
     /// Waits for a moment where the node has just started: others answer within milliseconds if they are there.
@@ -288,11 +284,10 @@ actor Publisher {
     private func publish(_ batch: [(entries: [[UInt8]], answer: @Sendable (Publication) -> Void)]) async {
         let origin = identity.origin
         do {
-            // What waited may have become another copy's to publish.
-            if let reason = await objection() { throw NodeError(reason) }
             let published = try await store.publish(
                 batch.map(\.entries), in: origin,
                 check: { entries, state in EntryChecking.checkNow(entries, after: state) },
+                // Not where what waited has become another copy's to publish.
                 sign: { [identity] checkpoint in try identity.sign(checkpoint) })
             for (submission, result) in zip(batch, published.results) {
                 let publication = await publication(result, submission.entries, published.frontier)

@@ -375,7 +375,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
                     head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
                     isContradicted: contradicted.contains(record.origin),
                     fork: forks.first { $0.origin == record.origin }?.bytes ?? [],
-                    incarnations: IncarnationRecord(starts[record.origin] ?? StoredIncarnations())))
+                    incarnations: starts[record.origin] ?? IncarnationRecord()))
         }
         if var first = snapshots.first {
             let wanted = try await store.wantedDocuments(limit: 10_000)

@@ -14,13 +14,13 @@ extension Replication {
         if let successor = own.successor { return .superseded(by: successor) }
         if own.isEstablished { return .established }
         let missing = unheard(own)
-        let due = own.isRestored ? missing.count : max(0, membership.quorum - answered(own))
+        let due = isRestored ? missing.count : max(0, membership.quorum - answered(own))
         #if DEBUG
         if PlantedBug.signsAtOnce.isPlanted { return .established }
         if PlantedBug.noTakingBack.isPlanted, own.note != nil, !own.isRefused, due == 0 { return .established }
         #endif
         if own.note == nil || own.isRefused || due > 0 {
-            return .waiting(needed: max(due, 1), missing: missing, isRestored: own.isRestored)
+            return .waiting(needed: max(due, 1), missing: missing, isRestored: isRestored)
         }
         let size = logs[log].size
         let longer = own.answers.filter { $0.receipt.size > size && isCounted($0.member) }
@@ -39,7 +39,7 @@ extension Replication {
     private func unheard(_ own: OwnIncarnation) -> [String] {
         membership.members.filter { member in
             guard member.isActive, !member.id.isExactly(me), !waived.containsExactly(member.id) else { return false }
-            guard member.replicaKey != nil else { return own.isRestored && !heardOfOwnLog.containsExactly(member.id) }
+            guard member.replicaKey != nil else { return isRestored && !heardOfOwnLog.containsExactly(member.id) }
             return !own.answers.contains { $0.member.isExactly(member.id) }
         }.map(\.id)
     }
@@ -57,7 +57,7 @@ extension Replication {
         }
         guard own?.origin != logs[log].origin else { return reviewIncarnation(now) }
         heardOfOwnLog = []
-        own = OwnIncarnation(origin: logs[log].origin, history: logs[log].ownStarts, isRestored: isRestored)
+        own = OwnIncarnation(origin: logs[log].origin, history: logs[log].ownStarts)
         incarnationDue(now)
     }
 
@@ -138,8 +138,7 @@ extension Replication {
 
     /// Somebody knows what this folder does not: it stays so until everybody was heard, also after another start.
     private mutating func becomeRestored() {
-        guard own?.isRestored == false else { return }
-        own?.isRestored = true
+        guard !isRestored else { return }
         isRestored = true
         emit(.folderIsOlder)
     }

@@ -27,8 +27,6 @@ struct OwnIncarnation: Sendable {
     var note: IncarnationNote?
     /// The answers to it, one a member.
     var answers: [(member: String, receipt: IncarnationReceipt)] = []
-    /// Whether somebody knows a start of this node that the store does not.
-    var isRestored: Bool
     var isEstablished = false
     var successor: Incarnation?
     /// The size of the largest head of our own log that a peer showed: our key signed it.
@@ -45,10 +43,9 @@ struct OwnIncarnation: Sendable {
 
     static let twinLimit = 8
 
-    init(origin: String, history: [Incarnation], isRestored: Bool) {
+    init(origin: String, history: [Incarnation]) {
         self.origin = origin
         self.history = Set(history)
-        self.isRestored = isRestored
         highest = history.map(\.number).max() ?? 0
     }
 }
@@ -65,19 +62,4 @@ struct RecordingIncarnation: Sendable {
     let note: IncarnationNote
     let receipts: [IncarnationReceipt]
     let source: PeerID
-}
-
-/// What the store knows of the starts of a log's node.
-public struct IncarnationRecord: Hashable, Sendable {
-    /// Of another member's log: the newest start's note, and our receipt; empty without any.
-    public var note: [UInt8]
-    public var receipt: [UInt8]
-    /// Of our own log: its starts, the last ones at least.
-    public var own: [Incarnation]
-
-    public init(note: [UInt8] = [], receipt: [UInt8] = [], own: [Incarnation] = []) {
-        self.note = note
-        self.receipt = receipt
-        self.own = own
-    }
 }
