@@ -312,7 +312,7 @@ def broken(nodes, kind):
     """Certificates that peers would not accept, or that cannot be used."""
     sv, us = nodes["sv"], nodes["us"]
     if kind == "expired":
-        return short_leaf(sv, -1, begins=-2 * DAY)
+        return short_leaf(sv, -60, begins=-2 * DAY)
     if kind == "another-key":
         return Authority.of(sv.keys).leaf(member_id("sv"))[0]
     key = load_key(sv.keys / "node1.key")
@@ -437,7 +437,9 @@ def test_all_certificates_ended_and_are_renewed(workspace, cheap_keys):
             others = [other.name for other in alliance.others(node.name)]
             eventually(lambda: not any(session(alliance, node.name, one) for one in others), f"{node.name} is alone")
         ended = attempts(counters, stretch)
-        assert all(2 <= count <= 2 * away for count in ended.values()), (ended, away)
+        # Whoever had been away before may be in the middle of a longer pause: its last sessions were short.
+        assert all(count <= 2 * away for count in ended.values()), (ended, away)
+        assert sum(ended.values()) >= 2 * len(names), ended
         assert alliance["pk"].cli("status", check=False).returncode == 2
         alone = alliance["pk"].publish("PK-ALONE")
 
