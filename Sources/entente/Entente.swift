@@ -43,8 +43,8 @@ struct EntenteCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Looking",
                 subcommands: [
-                    RegistersCommand.self, ShowCommand.self, HistoryCommand.self, DocumentsCommand.self,
-                    EntriesCommand.self,
+                    RegisterCommand.self, RegistersCommand.self, ExportCommand.self, ShowCommand.self,
+                    HistoryCommand.self, DocumentsCommand.self, EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
             CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self, ForkCommand.self]),

@@ -46,7 +46,7 @@ def own_layout():
     kind.bad("column-name-escape", rows(row, head=HEAD + ",\x1b[2J"), head, "no names of columns", "line 1, column 10")
     kind.bad("html", "<!DOCTYPE html>\n<html></html>\n", head, "is not one of warnings", "line 1, column 1")
     kind.bad("json", '{"key":"W-1"}\n', head, "is not one of warnings", "line 1, column 1")
-    kind.bad("ncasp", "ae_competentAuthority,ae_lei_name,ae_infrigment\nA,B,No\n", "layout", "non-compliant entities", "line 1")
+    kind.bad("ncasp", "ae_competentAuthority,ae_lei_name,ae_infrigment\nA,B,No\n", "header", "of ESMA's list of non-compliant entities is missing", "line 1")
     kind.bad("casp-in-another-register", CASP_HEAD + "\n", "layout", "belongs into vasp-licences", "line 1")
 
     def refused(name, line, says, place):

@@ -10,6 +10,15 @@ public struct DelimitedText: Sendable {
         case comma = 0x2C
         case semicolon = 0x3B
         case tab = 0x09
+
+        /// Their name for people, in the plural.
+        var plural: String {
+            switch self {
+            case .comma: "commas"
+            case .semicolon: "semicolons"
+            case .tab: "tabs"
+            }
+        }
     }
 
     /// One row and where it starts.
@@ -47,6 +56,49 @@ public struct DelimitedText: Sendable {
     public let rows: [Row]
     /// The cells of all rows, one after another.
     public let cells: [Cell]
+    /// What is to be said of the file as a whole, as sentences.
+    public let notes: [String]
+
+    /// A table that some other format held: what stands in each row's cells, as text.
+    ///
+    /// - Parameters:
+    ///   - table: rows, each with its number in the file, from 1.
+    ///   - notes: what is to be said of the file as a whole.
+    /// - Throws: ``ImportError`` with code `limit`.
+    public init(table: [(line: Int, cells: [String])], notes: [String] = []) throws(ImportError) {
+        guard table.count <= ImportLimits.rows else {
+            throw ImportError(.limit, "the file has more than \(ImportLimits.rows) rows")
+        }
+        var bytes: [UInt8] = []
+        var rows: [Row] = []
+        var cells: [Cell] = []
+        for row in table {
+            guard row.cells.count <= ImportLimits.columns else {
+                throw ImportError(.limit, "the row has more than \(ImportLimits.columns) cells", line: row.line)
+            }
+            let first = cells.count
+            for (position, cell) in row.cells.enumerated() {
+                let start = bytes.count
+                bytes.append(contentsOf: cell.utf8)
+                guard bytes.count - start <= ImportLimits.cellBytes else {
+                    let reason = "a cell is longer than \(ImportLimits.cellBytes) bytes"
+                    throw ImportError(.limit, reason, line: row.line, column: position + 1)
+                }
+                cells.append(Cell(start: UInt32(start), end: UInt32(bytes.count), style: .plain))
+            }
+            guard bytes.count <= ImportLimits.tableBytes else {
+                let reason = "the cells hold more than \(ImportLimits.tableBytes >> 20) MiB"
+                throw ImportError(.limit, reason, line: row.line)
+            }
+            rows.append(Row(line: row.line, cells: first..<cells.count))
+        }
+        self.bytes = bytes
+        self.rows = rows
+        self.cells = cells
+        self.notes = notes
+        delimiter = .comma
+        hasByteOrderMark = false
+    }
 
     /// Reads a file.
     ///
@@ -72,6 +124,7 @@ public struct DelimitedText: Sendable {
         self.hasByteOrderMark = start == 3
         self.rows = scanner.rows
         self.cells = scanner.cells
+        self.notes = start == 3 ? ["The file starts with the byte-order mark of UTF-8, which is passed over."] : []
     }
 
     private static func refuseOtherFormats(_ bytes: [UInt8]) throws(ImportError) {
@@ -80,7 +133,10 @@ public struct DelimitedText: Sendable {
             throw ImportError(.limit, "the file is larger than \(ImportLimits.fileBytes >> 20) MiB")
         }
         if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
-            throw ImportError(.notText, "this is a workbook or an archive: save it as CSV (UTF-8) first")
+            throw ImportError(
+                .notText,
+                "this is a workbook or an archive, not separated values"
+            )
         }
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             throw ImportError(.notText, "this is UTF-16 text: save it as CSV (UTF-8) first")

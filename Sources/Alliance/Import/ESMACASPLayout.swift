@@ -7,11 +7,7 @@
 /// - A row is `authorised` from the date of authorisation. Where it has an end date, a second entry stands beside from
 ///   that day: `revoked` if the comments speak of a withdrawal or a revocation, else `expired`.
 struct ESMACASPLayout {
-    private enum Style {
-        case text, lei, date, services, countries, website
-    }
-
-    private static let mapping: [(column: String, field: String, style: Style)] = [
+    private static let mapping: ESMAColumns.Mapping = [
         ("ae_competentAuthority", "competentAuthority", .text), ("ae_homeMemberState", "homeCountry", .text),
         ("ae_lei_name", "legalName", .text), ("ae_lei", "lei", .lei), ("ae_lei_cou_code", "leiCountry", .text),
         ("ae_commercial_name", "commercialName", .text), ("ae_address", "address", .text),
@@ -22,82 +18,34 @@ struct ESMACASPLayout {
         ("ac_lastupdate", "lastUpdate", .date),
     ]
 
-    private let columns: [(column: RowReader.Column, field: RegisterField, style: Style)]
+    private let columns: ESMAColumns
     private let definition: RegisterDefinition
     private let zone: MemberZone
 
     /// What the layout says of a row: its fields, the domains of its websites, and from when it speaks.
-    var fields: Set<String> { Set(columns.map(\.field.name) + ["domains", "validFrom"]) }
+    var fields: Set<String> { columns.fields.union(["domains", "validFrom"]) }
 
     static func matches(_ header: Header) -> Bool {
         header.column("ae_competentAuthority") != nil && header.column("ac_serviceCode") != nil
     }
 
     init(_ header: Header, definition: RegisterDefinition, zone: MemberZone) throws(ImportError) {
-        guard definition.name == "vasp-licences" else {
-            let text =
-                "this is ESMA's list of service providers, which belongs into vasp-licences, not \(definition.name)"
-            throw ImportError(.layout, text, line: header.line)
-        }
-        let unknown = header.columns.map(\.name).filter { name in !Self.mapping.contains { $0.column == name } }
-        if let name = unknown.first {
-            throw ImportError(
-                .header, "the column \(name) is not one of ESMA's list of service providers", line: header.line)
-        }
-        var columns: [(column: RowReader.Column, field: RegisterField, style: Style)] = []
-        for entry in Self.mapping {
-            guard let column = header.column(entry.column) else {
-                let text = "the column \(entry.column) of ESMA's list of service providers is missing"
-                throw ImportError(.header, text, line: header.line)
-            }
-            guard let field = definition.field(entry.field) else {
-                throw ImportError(
-                    .layout, "the definition of vasp-licences has no field \(entry.field)", line: header.line)
-            }
-            columns.append((column, field, entry.style))
-        }
-        self.columns = columns
+        columns = try ESMAColumns(
+            header, list: "list of service providers", mapping: Self.mapping, register: "vasp-licences",
+            definition: definition)
         self.definition = definition
         self.zone = zone
     }
 
     func draft(_ draft: inout DraftRow) {
-        var values: [String: JSONValue] = [:]
-        var dates: [String: CivilDate] = [:]
-        var domains: [String] = []
-        for (column, field, style) in columns {
-            switch style {
-            case .text: values[field.name] = text(column, field, &draft.reader).map { .string($0) }
-            case .lei: values[field.name] = FieldReading.lei(column, &draft.reader).map { .string($0) }
-            case .date:
-                let date = draft.reader.date(column, order: .dayFirst) {
-                    if case .digits(_, _, _, separator: 0x2F) = $0 { true } else { false }
-                }
-                dates[field.name] = date
-                values[field.name] = date.map { .string($0.description) }
-            case .services: values[field.name] = services(column, &draft.reader)
-            case .countries: values[field.name] = FieldReading.codes(column, field, &draft.reader)
-            case .website:
-                let found = website(column, &draft.reader)
-                values[field.name] = found.text.map { .string($0) }
-                for domain in found.domains where !domains.contains(domain) { domains.append(domain) }
-            }
-        }
-        if !domains.isEmpty { values["domains"] = .array(domains.map { .string($0) }) }
-        setEntries(&draft, values: values, dates: dates)
-    }
-
-    private func text(_ column: RowReader.Column, _ field: RegisterField, _ reader: inout RowReader) -> String? {
-        guard let text = reader.text(column) else { return nil }
-        return FieldReading.inForm(text, column, field, &reader)
+        var cells = columns.read(&draft.reader)
+        if !cells.domains.isEmpty { cells.values["domains"] = .array(cells.domains.map { .string($0) }) }
+        setEntries(&draft, values: cells.values, dates: cells.dates)
     }
 
     /// The entries that the row asks for, and its key.
     private func setEntries(_ draft: inout DraftRow, values: [String: JSONValue], dates: [String: CivilDate]) {
-        func ordered(_ values: [String: JSONValue]) -> JSONObject {
-            JSONObject(definition.fields.compactMap { field in values[field.name].map { (field.name, $0) } })
-        }
-        let fields = ordered(values)
+        let fields = columns.ordered(values)
         switch definition.keyForm.key(of: fields) {
         case .success(let key): draft.key = key
         case .failure(let problem):
@@ -126,7 +74,8 @@ struct ESMACASPLayout {
         before["authorisationEndDate"] = nil
         draft.entries = [
             DraftRow.Entry(
-                status: "authorised", validFrom: zone.midnight(of: start), fields: ordered(before), isHistory: true),
+                status: "authorised", validFrom: zone.midnight(of: start), fields: columns.ordered(before),
+                isHistory: true),
             DraftRow.Entry(status: status, validFrom: zone.midnight(of: end), fields: fields),
         ]
     }
@@ -151,55 +100,5 @@ struct ESMACASPLayout {
             let text = "the LEI also stands with another firm in \(place); key made of authority, name and date"
             drafts[index].reader.note(.key, "ae_lei", found: fields["lei"]?.string, readAs: distinct, text)
         }
-    }
-
-    private func services(_ column: RowReader.Column, _ reader: inout RowReader) -> JSONValue? {
-        guard let cell = reader.text(column) else { return nil }
-        var found: [CryptoAssetService] = []
-        let items = CryptoAssetService.split(cell)
-        if items.count > cell.utf8.count(where: { $0 == 0x7C }) + 1 {
-            let shown = RowReader.shortened(cell)
-            reader.note(
-                .list, column.name, found: shown, "services separated otherwise than by | read as \(items.count)")
-        }
-        for item in items {
-            let service: CryptoAssetService
-            switch CryptoAssetService.read(item) {
-            case .plain(let plain): service = plain
-            case .noted(let near, let text):
-                service = near
-                reader.note(.service, column.name, found: item, readAs: near.rawValue, text)
-            case .unknown where item.isEmpty:
-                reader.note(.list, column.name, found: RowReader.shortened(cell), "an empty item passed over")
-                continue
-            case .unknown:
-                reader.refuse(column.name, "\"\(RowReader.shortened(item))\" is none of the ten services")
-                return nil
-            }
-            if found.contains(service) {
-                reader.note(.list, column.name, found: item, "service \(service) given twice; taken once")
-            } else {
-                found.append(service)
-            }
-        }
-        return found.isEmpty ? nil : .array(found.sorted().map { .string($0.rawValue) })
-    }
-
-    private func website(
-        _ column: RowReader.Column, _ reader: inout RowReader
-    ) -> (text: String?, domains: [String]) {
-        guard let text = reader.value(column) else { return (nil, []) }
-        let found = Websites.domains(in: text)
-        let shown = RowReader.shortened(text)
-        if found.sites == 0 {
-            reader.note(
-                .website, column.name, found: text, "\"\(shown)\" is not a website: kept as it is, no domain read")
-        } else if found.sites > 1 || !found.others.isEmpty {
-            let others = found.others.isEmpty ? "" : "; \(found.others.joined(separator: " ")) is none"
-            let domains = found.domains.joined(separator: ", ")
-            let text = "\(found.sites) website\(found.sites == 1 ? "" : "s") in one cell, read as \(domains)\(others)"
-            reader.note(.website, column.name, found: shown, readAs: domains, text)
-        }
-        return (text, found.domains)
     }
 }

@@ -37,9 +37,21 @@ enum FieldReading {
         return fitting
     }
 
+    /// A code that the field's pattern takes; what it does not is left out, noted.
+    static func code(_ column: RowReader.Column, _ field: RegisterField, _ reader: inout RowReader) -> JSONValue? {
+        guard let text = reader.value(column) else { return nil }
+        let code = inForm(text, column, field, &reader)
+        guard let problem = field.constraints.problem(with: code) else { return .string(code) }
+        let shown = RowReader.shortened(text)
+        reader.note(.identifier, column.name, found: text, "\"\(shown)\" \(problem); left out")
+        return nil
+    }
+
     /// A list of short codes such as countries, separated by anything that is no letter, or by a capital `I` alone.
+    ///
+    /// - Parameter leavesOut: whether what is no such code is left out, noted; else it refuses the row.
     static func codes(
-        _ column: RowReader.Column, _ field: RegisterField, _ reader: inout RowReader
+        _ column: RowReader.Column, _ field: RegisterField, leavesOut: Bool = false, _ reader: inout RowReader
     ) -> JSONValue? {
         guard let cell = reader.value(column) else { return nil }
         let parts = cell.split(omittingEmptySubsequences: false) { $0 == "|" }.map { UnicodeForm.trimmed(String($0)) }
@@ -57,6 +69,11 @@ enum FieldReading {
             }
             for item in items.map({ inForm($0, column, field, items: true, &reader) }) {
                 if let problem = field.itemConstraints.problem(with: item) {
+                    let shown = RowReader.shortened(item)
+                    if leavesOut {
+                        reader.note(.identifier, column.name, found: item, "\"\(shown)\" \(problem); left out")
+                        continue
+                    }
                     reader.refuse(column.name, "\"\(RowReader.shortened(item))\" \(problem)")
                     return nil
                 }
@@ -160,7 +177,11 @@ enum FieldReading {
     }
 
     /// Yes or no.
-    static func boolean(_ column: RowReader.Column, _ reader: inout RowReader) -> JSONValue? {
+    ///
+    /// - Parameter notes: whether another way of writing than `true` and `false` is noted.
+    static func boolean(
+        _ column: RowReader.Column, notes: Bool = true, _ reader: inout RowReader
+    ) -> JSONValue? {
         guard let text = reader.value(column) else { return nil }
         let value: Bool
         switch ASCIICase.lowercased(text) {
@@ -170,7 +191,7 @@ enum FieldReading {
             reader.refuse(column.name, "\"\(RowReader.shortened(text))\" is neither true nor false")
             return nil
         }
-        if text != String(value) {
+        if notes, text != String(value) {
             reader.note(.list, column.name, found: text, readAs: "\(value)", "\"\(text)\" read as \(value)")
         }
         return .bool(value)

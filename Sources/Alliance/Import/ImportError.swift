@@ -14,8 +14,12 @@ public struct ImportError: Error, Hashable, Sendable, CustomStringConvertible {
         case openQuote
         /// A header that is no known layout, or that lacks, repeats or invents columns.
         case header
-        /// A known layout, of another register or not read by this version.
+        /// A known layout, of another register.
         case layout
+        /// A ``ColumnMap`` that is none, or that does not fit the file or the register.
+        case map
+        /// A workbook that is damaged, or made so that reading it would cost too much.
+        case workbook
     }
 
     /// What kind of error this is.
@@ -48,6 +52,8 @@ public struct ImportError: Error, Hashable, Sendable, CustomStringConvertible {
 public enum ImportLimits {
     /// Bytes of a file.
     public static let fileBytes = 64 << 20
+    /// Bytes of all cells of a workbook's sheet.
+    public static let tableBytes = 256 << 20
     /// Rows of a file, its header included.
     public static let rows = 1_000_000
     /// Bytes of one cell.

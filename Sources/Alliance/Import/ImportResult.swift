@@ -155,4 +155,14 @@ public enum ImportLayout: String, Hashable, Sendable, CaseIterable {
     case own
     /// Crypto-asset service providers in the interim register of the European Securities and Markets Authority.
     case esmaCASP = "esma-casp"
+    /// Non-compliant entities in that register.
+    case esmaNCASP = "esma-ncasp"
+    /// White papers of other crypto-assets in that register.
+    case esmaOTHER = "esma-other"
+    /// White papers of e-money tokens in that register.
+    case esmaEMT = "esma-emt"
+    /// White papers of asset-referenced tokens in that register.
+    case esmaART = "esma-art"
+    /// The publisher's own columns, by a ``ColumnMap``.
+    case mapped
 }

@@ -6,6 +6,7 @@
 struct OwnLayout {
     private let columns: [String: RowReader.Column]
     private let orders: [String: DateOrder]
+    private let map: ColumnMap?
     private let definition: RegisterDefinition
     private let zone: MemberZone
 
@@ -14,13 +15,15 @@ struct OwnLayout {
 
     init(
         _ header: Header, file: DelimitedText, rows: ArraySlice<DelimitedText.Row>, definition: RegisterDefinition,
-        zone: MemberZone
+        zone: MemberZone, map: ColumnMap? = nil
     ) throws(ImportError) {
         self.definition = definition
         self.zone = zone
-        var columns: [String: RowReader.Column] = [:]
-        for column in header.columns {
-            guard let name = Self.field(of: column.name, definition) else {
+        self.map = map
+        var columns = try map?.constants(of: definition) ?? [:]
+        try map?.check(header, definition)
+        for column in header.columns where map?.ignores(column.name) != true {
+            guard let name = map?.field(of: column.name) ?? Self.field(of: column.name, definition) else {
                 let known = definition.columns.joined(separator: ",")
                 let text = "the column \(column.name) is not one of \(definition.name); its columns are \(known)"
                 throw ImportError(.header, text, line: header.line, column: column.index + 1)
@@ -40,7 +43,9 @@ struct OwnLayout {
         var orders: [String: DateOrder] = [:]
         let kinds = definition.fields.filter { $0.kind == .date || $0.kind == .datetime }.map(\.name)
         for name in ["validFrom", "validUntil"] + kinds {
-            if let column = columns[name] { orders[name] = Self.order(of: column, file, rows) }
+            if let column = columns[name] {
+                orders[name] = map?.dates[name] ?? Self.order(of: column, file, rows)
+            }
         }
         self.orders = orders
     }
@@ -58,6 +63,7 @@ struct OwnLayout {
         of column: RowReader.Column, _ file: DelimitedText, _ rows: ArraySlice<DelimitedText.Row>
     ) -> DateOrder? {
         var found: DateOrder?
+        guard column.constant == nil else { return nil }
         for row in rows where column.index < row.cells.count {
             let text = UnicodeForm.trimmed(file.reading(of: file.cells[row.cells.lowerBound + column.index]).text)
             guard case .success(let date) = WrittenDate.read(text), let evidence = date.evidence else { continue }
@@ -119,7 +125,10 @@ struct OwnLayout {
         }
         if definition.status(text) != nil { return text }
         let lowered = ASCIICase.lowercased(text)
-        let near = definition.statuses.first { $0.name == lowered || ASCIICase.lowercased($0.title) == lowered }
+        let mapped = map?.status(text).flatMap { definition.status($0) }
+        let near =
+            mapped
+            ?? definition.statuses.first { $0.name == lowered || ASCIICase.lowercased($0.title) == lowered }
         guard let near else {
             let known = definition.statuses.map(\.name).joined(separator: ", ")
             reader.refuse(column.name, "\"\(RowReader.shortened(text))\" is no status of \(definition.name): \(known)")

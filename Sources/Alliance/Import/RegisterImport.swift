@@ -8,11 +8,14 @@ public struct RegisterImport: Sendable {
     public let definition: RegisterDefinition
     /// The member's time zone: a date without a zone begins at midnight there.
     public let zone: MemberZone
+    /// How the columns of a file of the publisher's own are read; nil for a layout that is known.
+    public let map: ColumnMap?
 
     /// Prepares to read for a register.
-    public init(into definition: RegisterDefinition, zone: MemberZone) {
+    public init(into definition: RegisterDefinition, zone: MemberZone, map: ColumnMap? = nil) {
         self.definition = definition
         self.zone = zone
+        self.map = map
     }
 
     /// Reads a file in one of the layouts of ``ImportLayout``, found by its header.
@@ -20,24 +23,46 @@ public struct RegisterImport: Sendable {
     /// - Parameter bytes: the whole file, at most ``ImportLimits/fileBytes``.
     /// - Throws: ``ImportError`` if the file as a whole cannot be read. Rows that cannot are ``ImportResult/refused``.
     public func read(_ bytes: [UInt8]) throws(ImportError) -> ImportResult {
-        let file = try DelimitedText(bytes)
+        try read(DelimitedText(bytes))
+    }
+
+    /// Reads a table in one of the layouts of ``ImportLayout``, found by its header; with a ``map``, by that.
+    ///
+    /// - Throws: ``ImportError`` if the table as a whole cannot be read. Rows that cannot are ``ImportResult/refused``.
+    public func read(_ file: DelimitedText) throws(ImportError) -> ImportResult {
         guard let position = file.rows.firstIndex(where: { !isBlank($0, in: file) }) else {
             throw ImportError(.empty, "the file holds no header")
         }
         let header = try Header(file, row: file.rows[position])
         let rows = file.rows[(position + 1)...]
+        if map == nil, let result = try readList(file, rows, header) { return result }
+        let layout = try OwnLayout(header, file: file, rows: rows, definition: definition, zone: zone, map: map)
+        return assemble(
+            file, rows, header: header, layout: map == nil ? .own : .mapped, columns: layout.fields,
+            draft: layout.draft, settle: { _ in }, notes: map.map { [$0.note] } ?? [])
+    }
+
+    /// Reads one of the lists of ESMA's interim register; nil where the header is of none.
+    private func readList(
+        _ file: DelimitedText, _ rows: ArraySlice<DelimitedText.Row>, _ header: Header
+    ) throws(ImportError) -> ImportResult? {
         if ESMACASPLayout.matches(header) {
             let layout = try ESMACASPLayout(header, definition: definition, zone: zone)
             return assemble(
                 file, rows, header: header, layout: .esmaCASP, columns: layout.fields, draft: layout.draft,
                 settle: layout.settle)
         }
-        if let known = header.knownElsewhere {
-            throw ImportError(.layout, "this is \(known), which this version does not read", line: header.line)
+        if ESMANCASPLayout.matches(header) {
+            let layout = try ESMANCASPLayout(header, definition: definition, zone: zone)
+            return assemble(
+                file, rows, header: header, layout: .esmaNCASP, columns: layout.fields, draft: layout.draft,
+                settle: layout.settle)
         }
-        let layout = try OwnLayout(header, file: file, rows: rows, definition: definition, zone: zone)
+        guard let list = ESMAPapersLayout.list(of: header) else { return nil }
+        let layout = try ESMAPapersLayout(list, header, definition: definition, zone: zone)
         return assemble(
-            file, rows, header: header, layout: .own, columns: layout.fields, draft: layout.draft, settle: { _ in })
+            file, rows, header: header, layout: list.layout, columns: layout.fields, draft: layout.draft,
+            settle: layout.settle, notes: layout.notes)
     }
 
     private func isBlank(_ row: DelimitedText.Row, in file: DelimitedText) -> Bool {
@@ -46,7 +71,8 @@ public struct RegisterImport: Sendable {
 
     private func assemble(
         _ file: DelimitedText, _ rows: ArraySlice<DelimitedText.Row>, header: Header, layout: ImportLayout,
-        columns: Set<String>, draft: (inout DraftRow) -> Void, settle: (inout [DraftRow]) -> Void
+        columns: Set<String>, draft: (inout DraftRow) -> Void, settle: (inout [DraftRow]) -> Void,
+        notes: [String] = []
     ) -> ImportResult {
         var counts = ImportResult.Counts()
         var drafts: [DraftRow] = []
@@ -71,12 +97,12 @@ public struct RegisterImport: Sendable {
         return ImportResult(
             register: definition.name, layout: layout, rows: finished.rows, refused: finished.refused,
             repeated: finished.repeated, columns: definition.columns.filter(columns.contains), counts: counts,
-            fileNotes: notes(on: file, header))
+            fileNotes: self.notes(on: file, header) + notes)
     }
 
     private func notes(on file: DelimitedText, _ header: Header) -> [String] {
-        var notes = header.notes
-        if file.delimiter != .comma { notes.append("The cells are separated by \(file.delimiter)s.") }
+        var notes = header.notes + file.notes
+        if file.delimiter != .comma { notes.append("The cells are separated by \(file.delimiter.plural).") }
         return notes
     }
 }
@@ -225,14 +251,4 @@ struct Header {
     var namedIndices: Set<Int> { Set(columns.map(\.index)) }
 
     mutating func add(note: String) { notes.append(note) }
-
-    /// A file of the interim register other than the one of service providers, by the column that only it has.
-    var knownElsewhere: String? {
-        guard column("ae_competentAuthority") != nil else { return nil }
-        if column("ae_infrigment") != nil { return "ESMA's list of non-compliant entities (NCASP)" }
-        if column("ae_exemption48_4") != nil { return "ESMA's list of white papers of e-money tokens (EMTWP)" }
-        if column("ae_credit_institution") != nil { return "ESMA's list of asset-referenced tokens (ARTZZ)" }
-        if column("ae_offerCode_cou") != nil { return "ESMA's list of other white papers (OTHER)" }
-        return nil
-    }
 }

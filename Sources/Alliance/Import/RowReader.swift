@@ -4,6 +4,8 @@ struct RowReader {
     struct Column: Hashable {
         let name: String
         let index: Int
+        /// What a map of columns says of every row, in place of a cell.
+        var constant: String?
     }
 
     private let file: DelimitedText
@@ -29,6 +31,7 @@ struct RowReader {
     /// The cell's text: line ends as LF, nothing around it; nil if nothing is left. Says all that it changed, and
     /// refuses what cannot be text.
     mutating func text(_ column: Column?) -> String? {
+        if let constant = column?.constant { return constant }
         guard let column, column.index < cells.count else { return nil }
         let cell = file.cells[cells.lowerBound + column.index]
         if let plain = file.plainText(of: cell) { return plain.isEmpty ? nil : plain }
@@ -69,7 +72,9 @@ struct RowReader {
     /// As ``text(_:)``, but words such as `n/a` are no value.
     mutating func value(_ column: Column?) -> String? {
         guard let column, let text = text(column) else { return nil }
-        guard ["n/a", "na", "not applicable", "-", "none"].contains(ASCIICase.lowercased(text)) else { return text }
+        guard ["n/a", "na", "not applicable", "not available", "-", "none"].contains(ASCIICase.lowercased(text)) else {
+            return text
+        }
         note(.noValue, column.name, found: text, "\"\(text)\" read as no value")
         return nil
     }

@@ -182,8 +182,10 @@ public enum ProofExpectation: Hashable, Sendable {
     case retracted
     case noLongerStated
     case notStated
+    /// Nothing speaks: never stated, no longer stated, taken back, or none in force.
+    case absent
 
-    /// Reads `business`, `present`, `none-in-force`, `retracted`, `no-longer-stated`, `not-stated` or a status.
+    /// Reads `business`, `present`, `none-in-force`, `retracted`, `no-longer-stated`, `not-stated`, `absent` or a status.
     public init(parsing text: String) throws(AllianceError) {
         switch text {
         case "business": self = .business
@@ -192,12 +194,13 @@ public enum ProofExpectation: Hashable, Sendable {
         case "retracted": self = .retracted
         case "no-longer-stated": self = .noLongerStated
         case "not-stated": self = .notStated
+        case "absent": self = .absent
         default:
             guard RegisterName.isShared(text) else {
                 throw AllianceError(
                     .invalidField,
                     "must be a status, or business, present, none-in-force, retracted, "
-                        + "no-longer-stated or not-stated", at: "expect")
+                        + "no-longer-stated, not-stated or absent", at: "expect")
             }
             self = .status(text)
         }
@@ -211,7 +214,8 @@ public enum ProofExpectation: Hashable, Sendable {
         case (.business, .present(let entries)): entries.allSatisfy { $0.permitsBusiness == true }
         case (.present, .present), (.present, .documents), (.noneInForce, .presentNoneInForce),
             (.retracted, .retracted),
-            (.noLongerStated, .noLongerStated), (.notStated, .notStated):
+            (.noLongerStated, .noLongerStated), (.notStated, .notStated), (.absent, .presentNoneInForce),
+            (.absent, .retracted), (.absent, .noLongerStated), (.absent, .notStated):
             true
         default: false
         }
@@ -227,6 +231,7 @@ public enum ProofExpectation: Hashable, Sendable {
         case .retracted: "retracted"
         case .noLongerStated: "no-longer-stated"
         case .notStated: "not-stated"
+        case .absent: "absent"
         }
     }
 }

@@ -92,6 +92,9 @@ public struct VerificationReport: Sendable {
     public let checks: [Check]
     /// What the register says; nil where the proof is bad, or the answer cannot be read.
     public let answer: ProofAnswer?
+    /// How entries of the answer break the register's definition, each as a clause. They count as they stand: no check
+    /// fails for it.
+    public let problems: [String]
     /// The names of the officers' keys that signed what the answer rests on, in the order of ``ProofAnswer``.
     public let signedBy: [String]
     /// By then a quorum held what the answer rests on; seconds since 1970.
@@ -129,6 +132,7 @@ extension VerificationReport {
     public func text(allChecks: Bool = false) -> String {
         var lines = [headline, row("asked", asked)]
         if let answer { lines.append(row("answer", answer.words(human))) }
+        for problem in problems { lines.append(row("not valid", problem)) }
         if !signedBy.isEmpty { lines.append(row("signed", "\(signedBy.joined(separator: ", ")) (key in force then)")) }
         if let publishedBy { lines.append(row("published", "no later than \(HumanTime.utc.text(publishedBy))")) }
         if let stillSo {
@@ -228,6 +232,7 @@ extension VerificationReport {
             "time": Self.time(time),
         ]
         object["answer"] = answer.map { $0.json }
+        object["problems"] = .array(problems.map { .string($0) })
         object["expected"] = expectation.map { .string($0.name) }
         object["otherQuestion"] = otherQuestion.map { .string($0) }
         object["signedBy"] = .array(signedBy.map { .string($0) })

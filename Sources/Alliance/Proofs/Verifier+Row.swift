@@ -285,7 +285,7 @@ extension Verification {
         }
         return VerificationReport(
             conclusion: conclusion, question: question, time: time, isAboutNow: on == nil, checks: checks,
-            answer: shown,
+            answer: shown, problems: problems(of: shown),
             signedBy: isBad ? [] : signers, publishedBy: isBad || restsOn.isEmpty ? nil : publishedBy,
             stillSo: isBad ? nil : judgement?.stillSo,
             holders: (judgement?.holders ?? []).map { holder in
@@ -294,6 +294,16 @@ extension Verification {
             }, needed: charter.charter.quorum, charterVersion: charter.charter.version,
             fingerprint: charter.fingerprint, memberTitle: member?.title ?? question.member, otherQuestion: other,
             expectation: options.expectation, now: now, human: HumanTime(member: member))
+    }
+
+    /// How the entries of an answer break the register's definition.
+    private func problems(of answer: ProofAnswer?) -> [String] {
+        guard case .present(let entries)? = answer, let definition else { return [] }
+        return entries.flatMap { entry in
+            definition.problems(in: entry.placed.attestation).map { problem in
+                entries.count == 1 ? problem.description : "\(entry.key): \(problem)"
+            }
+        }
     }
 
     /// The names of the keys that signed what the answer rests on, each once.

@@ -15,6 +15,23 @@ public struct FieldProblem: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension RegisterDefinition {
+    /// Everything that is wrong with a row as a statement carries it: its key, its status, its fields; empty if it is
+    /// valid.
+    ///
+    /// This does not decide whether the statement counts: one that a peer published is stored, proven, and shown with
+    /// what is wrong.
+    public func problems(in attestation: Attestation) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if !keyForm.isCanonical(attestation.key) {
+            problems.append(FieldProblem(field: "key", reason: "is not in the register's canonical form"))
+        }
+        if status(attestation.status) == nil {
+            let known = statuses.map(\.name).joined(separator: ", ")
+            problems.append(FieldProblem(field: "status", reason: "\"\(attestation.status)\" is not one of \(known)"))
+        }
+        return problems + self.problems(in: attestation.fields)
+    }
+
     /// Everything that is wrong with a row's fields, in the definition's order; empty if the row is valid.
     ///
     /// A row that breaks its definition is refused at publishing; one that arrives from a peer is stored, proven and

@@ -1,9 +1,9 @@
 extension RegisterDefinition {
     /// Reads a descriptor strictly.
     ///
-    /// Members that Table Schema or its users may add at the top or in a field are ignored, so that a later definition
-    /// may carry labels in more languages; constraints and everything inside `entente` must be known, because maps and
-    /// verdicts depend on them.
+    /// Members that Table Schema or its users may add at the top or in a field are ignored; constraints and everything
+    /// inside `entente` must be known, because maps and verdicts depend on them. Next to each `title` may stand `titles`,
+    /// an object with the label in further languages.
     ///
     /// - Throws: ``RegisterError`` for anything that is not a consistent definition within ``RegisterLimits``.
     public init(descriptor: [UInt8]) throws(RegisterError) {
@@ -32,14 +32,16 @@ extension RegisterDefinition {
         let entente = try DescriptorObject(root["entente"], at: "entente")
         try entente.refuseOthers(than: ["key", "lookups", "statuses", "erasable"])
         let statuses = try Self.readStatuses(entente)
-        let fields = try Self.readFields(root, statuses: statuses)
+        let all = try Self.readFields(root, statuses: statuses)
+        let fields = Array(all.dropFirst(Self.envelope.count))
         let erasable = try Self.readErasable(entente, fields: fields)
         let keyForm = try Self.readKeyForm(entente, fields: fields, erasable: erasable)
         let lookups = try Self.readLookups(entente, fields: fields, erasable: erasable)
         self.init(
-            descriptor: descriptor, name: name, version: version, title: try root.text("title"),
-            description: try root.optionalText("description"), fields: fields, keyForm: keyForm, lookups: lookups,
-            statuses: statuses, erasable: erasable)
+            descriptor: descriptor, name: name, version: version, label: try root.label(),
+            description: try root.optionalText("description"), language: try Self.readLanguage(root),
+            envelopeFields: Array(all.prefix(Self.envelope.count)), fields: fields,
+            keyForm: keyForm, lookups: lookups, statuses: statuses, erasable: erasable)
     }
 
     /// Whether a text can name a register: `[a-z][a-z0-9.-]{0,63}`.
@@ -57,7 +59,7 @@ extension RegisterDefinition {
         }
         var statuses: [RegisterStatus] = []
         for element in elements {
-            try element.refuseOthers(than: ["name", "permitsBusiness", "title"])
+            try element.refuseOthers(than: ["name", "permitsBusiness", "title", "titles"])
             let name = try element.text("name")
             guard isName(name), !name.contains(".") else {
                 throw element.wrong("name", "must be lower-case letters, digits and -")
@@ -66,11 +68,20 @@ extension RegisterDefinition {
             guard let permits = element["permitsBusiness"]?.bool else {
                 throw element.wrong("permitsBusiness", "must be true or false")
             }
-            statuses.append(RegisterStatus(name: name, permitsBusiness: permits, title: try element.text("title")))
+            statuses.append(RegisterStatus(name: name, permitsBusiness: permits, label: try element.label()))
         }
         return statuses
     }
 
+    private static func readLanguage(_ root: DescriptorObject) throws(RegisterError) -> String {
+        let language = try root.optionalText("language") ?? "en"
+        guard RegisterLabel.isLanguage(language) else {
+            throw root.wrong("language", "must be a tag of a language, such as en or es-SV")
+        }
+        return language
+    }
+
+    /// The four columns that every register has, and then its own fields.
     private static func readFields(
         _ root: DescriptorObject, statuses: [RegisterStatus]
     ) throws(RegisterError) -> [RegisterField] {
@@ -97,7 +108,7 @@ extension RegisterDefinition {
                     .inconsistent, "must be \(name), of type \(kinds[index])\(rule)", at: "fields[\(index)]")
             }
         }
-        return Array(fields.dropFirst(envelope.count))
+        return fields
     }
 
     private static func readField(_ element: DescriptorObject) throws(RegisterError) -> RegisterField {
@@ -130,7 +141,7 @@ extension RegisterDefinition {
             constraints = try readConstraints(try DescriptorObject(given, at: element.path("constraints")), kind: kind)
         }
         return RegisterField(
-            name: name, kind: kind, title: try element.text("title"),
+            name: name, kind: kind, label: try element.label(),
             description: try element.optionalText("description"),
             constraints: constraints, itemConstraints: items)
     }
@@ -258,81 +269,5 @@ extension RegisterDefinition {
                 "form", "must be one of \(CanonicalForm.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return form
-    }
-}
-
-/// One object of a descriptor and where it stands.
-private struct DescriptorObject {
-    let object: JSONObject
-    let place: String
-
-    init(_ value: JSONValue?, at place: String) throws(RegisterError) {
-        guard let object = value?.object else {
-            throw RegisterError(.invalidMember, value == nil ? "is missing" : "must be an object", at: place)
-        }
-        self.object = object
-        self.place = place
-    }
-
-    subscript(_ name: String) -> JSONValue? { object[name] }
-
-    func path(_ name: String) -> String { place.isEmpty ? name : "\(place).\(name)" }
-
-    func wrong(_ name: String, _ reason: String) -> RegisterError {
-        RegisterError(.invalidMember, reason, at: path(name))
-    }
-
-    func missing(_ name: String) -> RegisterError { wrong(name, "is missing") }
-
-    func refuseOthers(than names: [String]) throws(RegisterError) {
-        for name in object.names where !names.contains(where: { $0.utf8.elementsEqual(name.utf8) }) {
-            throw RegisterError(.invalidMember, "is not known", at: path(name))
-        }
-    }
-
-    func text(_ name: String) throws(RegisterError) -> String {
-        guard let text = try optionalText(name) else { throw missing(name) }
-        return text
-    }
-
-    func optionalText(_ name: String) throws(RegisterError) -> String? {
-        guard let value = object[name] else { return nil }
-        guard let text = value.string, !text.isEmpty else { throw wrong(name, "must be a string that is not empty") }
-        guard text.utf8.count <= RegisterLimits.textBytes else {
-            throw RegisterError(.limit, "is longer than \(RegisterLimits.textBytes) bytes", at: path(name))
-        }
-        return text
-    }
-
-    func flag(_ name: String) throws(RegisterError) -> Bool {
-        guard let value = object[name] else { return false }
-        guard let flag = value.bool else { throw wrong(name, "must be true or false") }
-        return flag
-    }
-
-    func count(_ name: String, in range: ClosedRange<Int>) throws(RegisterError) -> Int? {
-        guard let value = object[name] else { return nil }
-        guard let number = value.integer, range.contains(Int(number)) else {
-            throw wrong(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return Int(number)
-    }
-
-    func number(_ name: String) throws(RegisterError) -> Double? {
-        guard let value = object[name] else { return nil }
-        guard let number = value.double else { throw wrong(name, "must be a number") }
-        return number
-    }
-
-    func objects(_ name: String, atMost limit: Int) throws(RegisterError) -> [DescriptorObject] {
-        guard let elements = object[name]?.array else { throw wrong(name, "must be a list") }
-        guard elements.count <= limit else {
-            throw RegisterError(.limit, "has more than \(limit) elements", at: path(name))
-        }
-        var objects: [DescriptorObject] = []
-        for (index, element) in elements.enumerated() {
-            objects.append(try DescriptorObject(element, at: "\(path(name))[\(index)]"))
-        }
-        return objects
     }
 }

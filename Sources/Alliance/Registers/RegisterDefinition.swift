@@ -13,9 +13,13 @@ public struct RegisterDefinition: Hashable, Sendable {
     /// The definition's version, from 1.
     public let version: Int
     /// A label for people.
-    public let title: String
+    public let label: RegisterLabel
     /// What the register is for, if the definition says so.
     public let description: String?
+    /// The language of its labels and descriptions (BCP 47).
+    public let language: String
+    /// The four columns of ``envelope``.
+    public let envelopeFields: [RegisterField]
     /// The fields of a row, in their order, without the four columns of ``envelope``.
     public let fields: [RegisterField]
     /// How keys are written and made.
@@ -26,6 +30,9 @@ public struct RegisterDefinition: Hashable, Sendable {
     public let statuses: [RegisterStatus]
     /// The fields that stand in an entry only as salted digests.
     public let erasable: [String]
+
+    /// The label in the definition's own language.
+    public var title: String { label.text }
 
     /// The columns that every register's own layout starts with.
     public static let envelope = ["key", "status", "validFrom", "validUntil"]
@@ -71,6 +78,9 @@ public struct RegisterDefinition: Hashable, Sendable {
 
     /// An empty file of the register's own layout: one line of CSV.
     public var template: [UInt8] { Array((columns.joined(separator: ",") + "\r\n").utf8) }
+
+    /// The languages in which the register has a label: its own first, then those that it is translated into.
+    public var languages: [String] { [language] + label.translations.map(\.language).filter { $0 != language } }
 
     public static func == (left: RegisterDefinition, right: RegisterDefinition) -> Bool {
         left.descriptor == right.descriptor

@@ -45,6 +45,8 @@ public enum RegisterLimits {
     public static let statuses = 32
     /// Values of one enumeration.
     public static let enumeration = 1_024
+    /// Languages of one label besides the definition's own.
+    public static let translations = 32
     /// Bytes of a title or a description.
     public static let textBytes = 2_048
     /// Bytes of one text in a row.

@@ -25,13 +25,16 @@ public struct RegisterField: Hashable, Sendable {
     /// What its values are.
     public let kind: Kind
     /// A label for people.
-    public let title: String
+    public let label: RegisterLabel
     /// What it means, if the definition says so.
     public let description: String?
     /// What its values must satisfy.
     public let constraints: FieldConstraints
     /// What every element of a list must satisfy.
     public let itemConstraints: FieldConstraints
+
+    /// The label in the definition's own language.
+    public var title: String { label.text }
 
     /// Whether a text can name a field.
     public static func isName(_ text: String) -> Bool {
@@ -101,7 +104,46 @@ public struct RegisterStatus: Hashable, Sendable {
     /// Whether it permits business, so that nobody reads a notice as a licence.
     public let permitsBusiness: Bool
     /// A label for people.
-    public let title: String
+    public let label: RegisterLabel
+
+    /// The label in the definition's own language.
+    public var title: String { label.text }
+}
+
+/// A label for people, in the definition's own language and in those that it is translated into.
+public struct RegisterLabel: Hashable, Sendable {
+    /// The label in the definition's own language.
+    public let text: String
+    /// The others, in the descriptor's order; each language once.
+    public let translations: [Translation]
+
+    /// A label in another language.
+    public struct Translation: Hashable, Sendable {
+        /// A tag of BCP 47, such as `es` or `pt-BR`.
+        public let language: String
+        /// The label.
+        public let text: String
+    }
+
+    /// The label in a language: of the same tag, else of the same first part (`es` for `es-SV`), else ``text``. Case does
+    /// not matter.
+    public func text(in language: String) -> String {
+        let wanted = ASCIICase.lowercased(language)
+        if let same = translations.first(where: { ASCIICase.lowercased($0.language) == wanted }) { return same.text }
+        let primary = wanted.split(separator: "-").first.map(String.init)
+        return translations.first { ASCIICase.lowercased($0.language) == primary }?.text ?? text
+    }
+
+    /// Whether a text is a tag of a language as descriptors write it: letters, digits and single hyphens, 35 at most.
+    public static func isLanguage(_ text: String) -> Bool {
+        let parts = text.utf8.split(separator: 0x2D, omittingEmptySubsequences: false)
+        guard text.utf8.count <= 35, let first = parts.first, (2...3).contains(first.count) else { return false }
+        return first.allSatisfy { (0x61...0x7A).contains($0 | 0x20) }
+            && parts.allSatisfy { part in
+                (1...8).contains(part.count)
+                    && part.allSatisfy { (0x61...0x7A).contains($0 | 0x20) || (0x30...0x39).contains($0) }
+            }
+    }
 }
 
 /// A field whose values can be looked up: one more map in the state leaf, named `<register>/<field>`.

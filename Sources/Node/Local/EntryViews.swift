@@ -68,7 +68,7 @@ enum EntryViews {
         return label.utf8.elementsEqual(attestation.key.utf8) ? nil : label
     }
 
-    static func statement(_ placed: PlacedAttestation) -> JSONValue {
+    static func statement(_ placed: PlacedAttestation, _ definition: RegisterDefinition) -> JSONValue {
         let attestation = placed.attestation
         return [
             "identity": .string(placed.identity.hex), "index": .integer(Int64(placed.index)),
@@ -76,6 +76,7 @@ enum EntryViews {
             "validUntil": attestation.validUntil.map { .string($0.text) } ?? .null,
             "fields": .object(attestation.fields), "signedBy": .string(placed.signedBy),
             "supersedes": .array(attestation.supersedes.map { .string($0.hex) }),
+            "problems": .array(definition.problems(in: attestation).map { .string($0.description) }),
         ]
     }
 
@@ -109,7 +110,10 @@ enum EntryViews {
         object["index"] = .integer(Int64(speaking?.index ?? row.items.last?.index ?? 0))
         object["signedBy"] = speaking.map { .string($0.signedBy) } ?? .null
         object["conflict"] = .bool(conflict)
-        object["statements"] = .array(statements.map(statement))
+        // What breaks the definition counts all the same, and is shown as not valid.
+        object["problems"] = .array(
+            attestation.map { definition.problems(in: $0).map { .string($0.description) } } ?? [])
+        object["statements"] = .array(statements.map { statement($0, definition) })
         return .object(object)
     }
 }

@@ -14,13 +14,7 @@ extension LocalRoutes {
             let state = try await store.state(of: log(of: member))
             for line in try await store.maps(of: log(of: member)) {
                 guard let definition = state.definitions[line.name] else { continue }
-                let merge: String? = charter.register(line.name).map { register in
-                    switch register.merge {
-                    case .each: "each"
-                    case .joint: "joint"
-                    case .by(let count): "by \(count)"
-                    }
-                }
+                let merge = charter.register(line.name).map { Self.text(of: $0.merge) }
                 result.append([
                     "member": .string(member.name), "register": .string(line.name),
                     "title": .string(definition.title), "rows": .integer(Int64(line.count)),
@@ -51,7 +45,7 @@ extension LocalRoutes {
                 guard let row = try await store.row(RowKey(map: map, key: canonical), of: log(of: member)) else {
                     continue
                 }
-                rows.append(try await view(canonical, map, member, row, definition, time))
+                rows += try await views(canonical, map, member, row, definition, time)
             }
             if !isKnown { try requireRegister(map) }
             return ["rows": .array(rows), "next": .null]
@@ -96,6 +90,34 @@ extension LocalRoutes {
         let statements = try await placed(row, member)
         return EntryViews.row(
             key, register: map, member: member, row: row, statements: statements, definition: definition, at: time)
+    }
+
+    /// What a member says of a key; of a looked-up value, what it says of each key that has it.
+    private func views(
+        _ key: String, _ map: String, _ member: CharterMember, _ row: Alliance.Row, _ definition: RegisterDefinition,
+        _ time: Int64
+    ) async throws -> [JSONValue] {
+        guard map.utf8.contains(0x2F), !row.isEmptied else {
+            return [try await view(key, map, member, row, definition, time)]
+        }
+        var groups: [(key: String, statements: [PlacedAttestation])] = []
+        for statement in try await placed(row, member) {
+            let own = statement.attestation.key
+            if let index = groups.firstIndex(where: { $0.key.utf8.elementsEqual(own.utf8) }) {
+                groups[index].statements.append(statement)
+            } else {
+                groups.append((own, [statement]))
+            }
+        }
+        return groups.map { group in
+            var view =
+                EntryViews.row(
+                    group.key, register: map, member: member, row: row, statements: group.statements,
+                    definition: definition, at: time
+                ).object ?? [:]
+            view["value"] = .string(key)
+            return .object(view)
+        }
     }
 
     private func placed(_ row: Alliance.Row, _ member: CharterMember) async throws -> [PlacedAttestation] {

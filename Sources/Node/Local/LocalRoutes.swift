@@ -43,6 +43,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         get("/v1/cuts") { _, _, _ in LocalAnswer.json(["cuts": .array(try await cuts())]) }
         post("/v1/charter") { request in try await adopt(request) }
         get("/v1/context") { query, _, _ in LocalAnswer.json(try await context(query)) }
+        get("/v1/definitions") { query, _, _ in LocalAnswer.json(try await definitions(query)) }
         get("/v1/registers") { query, _, _ in LocalAnswer.json(try await registers(query)) }
         get("/v1/rows") { query, _, _ in LocalAnswer.json(try await rows(query)) }
         get("/v1/history") { query, _, _ in LocalAnswer.json(try await history(query)) }
@@ -81,6 +82,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         [
             "id": .string(member.id), "name": .string(member.name), "title": .string(member.title),
             "country": .string(member.country), "zone": .string(member.zone), "role": .string(member.role.rawValue),
+            "standing": .string(member.standing.rawValue),
         ]
     }
 
@@ -96,6 +98,7 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     private func submit(_ request: Request) async throws -> Response {
         let body = try await request.body.collect(upTo: Self.submissionLimit)
         let entries = try Self.entries(of: Array(buffer: body))
+        try await refuseInvalidRows(entries)
         switch await publisher.submit(entries) {
         case .published(let first, let last, let size, let root):
             return LocalAnswer.json([

@@ -6,15 +6,22 @@ struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Compare a file with a register and write what changed into a plan.",
         discussion: """
-            Reads CSV in the register's own columns, or ESMA's list of crypto-asset service providers, leniently: every row \
-            is taken, taken with a note, or refused with a reason. Only what changed goes into the plan. Nothing is \
-            published.
+            Reads CSV (separated by commas, semicolons or tabs) and workbooks (.xlsx), in the register's own columns, in \
+            those of the five lists of ESMA's interim register (CASPS and NCASP, and the white papers of OTHER, EMTWP and \
+            ARTZZ), or in the publisher's own by a map. It reads leniently: every row is taken, taken with a note, or \
+            refused with a reason. Only what changed goes into the plan. Nothing is published.
+
+            A map is a JSON file that says which column is which field (Docs/tutorial.md): {"entente-map":1, \
+            "register":"vasp-licences", "columns":{"Licence no.":"licenceNumber"}, "ignore":["Remarks"], \
+            "constants":{"competentAuthority":"PDAA"}, "statuses":{"Licensed":"authorised"}, \
+            "dates":{"authorisationDate":"day-first"}}
 
             Published rows that are not in the file are kept, unless --missing says otherwise: revoke gives them the \
             status revoked from --from on; retract takes back all that was said of them, which is for errors only.
 
             Examples:
               entente import vasp-licences licences.csv --plan nov21.plan
+              entente import vasp-licences licences.xlsx --map licences.map --plan nov21.plan
               entente import vasp-licences CASP20260106.csv --plan january.plan --missing revoke --from 2026-01-06
             """)
 
@@ -24,6 +31,12 @@ struct ImportCommand: AsyncParsableCommand {
     var file: String
     @Option(help: ArgumentHelp("The plan to write.", valueName: "file"))
     var plan: String
+    @Option(help: ArgumentHelp("How the file's own columns are read.", valueName: "file"))
+    var map: String?
+    @Option(
+        help: ArgumentHelp(
+            "The sheet of a workbook. Default: the one of the register's name, else the first.", valueName: "name"))
+    var sheet: String?
     @Option(
         help: ArgumentHelp(
             "What becomes of published rows that are not in the file: keep, revoke or retract.", valueName: "policy"))
@@ -46,7 +59,9 @@ struct ImportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let bytes = try PlainFile.read(file, limit: ImportLimits.fileBytes)
+        let columns = try self.map.map(Self.readMap)
+        Console.progress("reading \(file)")
+        let table = try readTable()
         try await NodeConnection.with(node) { node in
             let maker = try await PlanMaker(node, register: register)
             guard let definition = maker.definition else { return }
@@ -58,7 +73,7 @@ struct ImportCommand: AsyncParsableCommand {
                 case "retract": .retract
                 default: .keep
                 }
-            let result = try read(bytes, definition, maker.clock.zone)
+            let result = try read(table, columns, definition, maker.clock.zone)
             let published = try await maker.published(node, register: register)
             let changes = RegisterChanges.compare(
                 result, published: published, missing: policy, definition: definition, now: now)
@@ -68,9 +83,29 @@ struct ImportCommand: AsyncParsableCommand {
         }
     }
 
-    private func read(_ bytes: [UInt8], _ definition: RegisterDefinition, _ zone: MemberZone) throws -> ImportResult {
+    private static func readMap(_ path: String) throws -> ColumnMap {
+        let bytes = try PlainFile.read(path, limit: ColumnMap.byteLimit)
+        do throws(ImportError) { return try ColumnMap(bytes) } catch { throw Failure("\(path): \(error)") }
+    }
+
+    private func readTable() throws -> DelimitedText {
+        let bytes = try PlainFile.read(file, limit: ImportLimits.fileBytes)
         do throws(ImportError) {
-            return try RegisterImport(into: definition, zone: zone).read(bytes)
+            guard WorkbookReader.isWorkbook(bytes) else {
+                guard sheet == nil else { throw ImportError(.workbook, "--sheet is for workbooks (.xlsx)") }
+                return try DelimitedText(bytes)
+            }
+            return try WorkbookReader.read(bytes, sheet: sheet, register: register)
+        } catch {
+            throw Failure("\(file): \(error)")
+        }
+    }
+
+    private func read(
+        _ table: DelimitedText, _ columns: ColumnMap?, _ definition: RegisterDefinition, _ zone: MemberZone
+    ) throws -> ImportResult {
+        do throws(ImportError) {
+            return try RegisterImport(into: definition, zone: zone, map: columns).read(table)
         } catch {
             throw Failure("\(file): \(error)")
         }

@@ -37,10 +37,12 @@ struct ShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a register, or what every member says of one key.",
         discussion: """
-            A register's lookup fields work too: entente show vasp-licences/lei 5299005V5GBSN2A4C303.
+            A register's lookup fields work too, by --domain and --lei, or by name: entente show vasp-licences/lei \
+            5299005V5GBSN2A4C303. That nobody states a value is proven by entente prove --every-member.
 
             Examples:
               entente show vasp-licences
+              entente show warnings --domain example.com
               entente show vasp-licences PK-0117 --on 2026-11-25
               entente show vasp-licences --member sv --limit 1000
             """)
@@ -49,6 +51,7 @@ struct ShowCommand: AsyncParsableCommand {
     var register: String
     @Argument(help: "The key, such as PK-0117.")
     var key: String?
+    @OptionGroup var lookup: LookupOptions
     @Option(help: ArgumentHelp("What holds at this date. Default: now.", valueName: "date"))
     var on: String?
     @Option(help: ArgumentHelp("Only what one member says.", valueName: "name"))
@@ -60,11 +63,15 @@ struct ShowCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit must be from 1 to 1000000") }
+        guard key == nil || !lookup.isGiven else { throw ValidationError("give a key, or --domain, or --lei") }
     }
 
     func run() async throws {
         try await NodeConnection.with(node) { node in
             let definition = try await definition(node)
+            let question = try lookup.question(register, definition)
+            let register = question?.map ?? register
+            let key = question?.key ?? key
             let on = try on.map { try node.clock(member).parse($0, option: "--on").text }
             let query: [(String, String?)] = [("register", register), ("on", on), ("member", member ?? "all")]
             if let key {
@@ -80,12 +87,10 @@ struct ShowCommand: AsyncParsableCommand {
         }
     }
 
-    /// The register's definition, if this node's member or the charter has it; another member's own has none here.
+    /// The register's definition, as far as this node knows it.
     private func definition(_ node: NodeConnection) async throws -> RegisterDefinition? {
         let parts = register.split(separator: "/", maxSplits: 1).map(String.init)
-        let found = try await node.get("/v1/context", [("register", parts.first ?? register)])["definition"]
-        guard let text = found?.text("descriptor"), let bytes = Base64.decodeURL(text) else { return nil }
-        let definition = try? RegisterDefinition(descriptor: bytes)
+        let definition = try await KnownDefinition.read(node, parts.first ?? register).definition
         if let definition, parts.count == 2, !definition.lookups.contains(where: { $0.field == parts[1] }) {
             let known = definition.lookups.map { "\(definition.name)/\($0.field)" }.joined(separator: ", ")
             throw Failure("\(register): there is no such lookup\(known.isEmpty ? "" : "; there are: \(known)")")
@@ -126,7 +131,7 @@ struct ShowCommand: AsyncParsableCommand {
     private static func status(_ row: JSONValue) -> String {
         let conflict = row.flag("conflict") ? " (conflict)" : ""
         return switch row.text("answer") {
-        case "present": row.text("status") + conflict
+        case "present": row.text("status") + conflict + (row.list("problems").isEmpty ? "" : " (not valid)")
         case "retracted": "taken back"
         default: "none in force"
         }
@@ -154,6 +159,7 @@ struct ShowCommand: AsyncParsableCommand {
                 if let until = row["validUntil"]?.string { table.add(["until", MemberClock.day(until)]) }
                 for field in fields.members { table.add([field.name, field.value.shown]) }
                 table.add(["signed by", row.text("signedBy")])
+                for problem in row.list("problems") { table.add(["not valid", problem.shown]) }
             }
             table.add(["entry", String(row.number("index"))])
             lines += table.lines(indent: 2)

@@ -12,18 +12,23 @@ struct ProveCommand: AsyncParsableCommand {
             Examples:
               entente prove vasp-licences PK-0117
               entente prove vasp-licences/domains example.com --member sv --out reply.entente-proof
+              entente prove warnings --domain example.com --every-member --out example-com
               entente prove @documents /akn/pk/act/2025/virtual-assets --out act.entente-proof
             """)
 
     @Argument(help: "The register, a lookup such as vasp-licences/lei, or @documents.")
     var register: String
     @Argument(help: "The key, the looked-up value, or the document's work.")
-    var key: String
+    var key: String?
+    @OptionGroup var lookup: LookupOptions
     @Option(help: ArgumentHelp("The member asked. Default: this node's own.", valueName: "name"))
     var member: String?
+    @Flag(help: "Ask every member: writes a folder with one proof of each, for entente verify --every-member.")
+    var everyMember = false
     @Option(help: ArgumentHelp("The date asked about. Default: now.", valueName: "date"))
     var on: String?
-    @Option(help: ArgumentHelp("The proof's file. Default: KEY.entente-proof.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The proof's file, or the proofs' folder. Default: KEY.entente-proof.", valueName: "file"))
     var out: String?
     @Option(help: ArgumentHelp("Wait this long for enough members to hold the newest state.", valueName: "seconds"))
     var wait: Int = 30
@@ -34,18 +39,21 @@ struct ProveCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (0...3_600).contains(wait) else { throw ValidationError("--wait must be from 0 to 3600") }
+        guard (key != nil) != lookup.isGiven else { throw ValidationError("give a key, or --domain, or --lei") }
+        guard !everyMember || member == nil else {
+            throw ValidationError("--member and --every-member exclude each other")
+        }
     }
 
     func run() async throws {
         try await NodeConnection.with(node) { node in
-            let map = register == "documents" ? "@documents" : register
-            let on = try on.map { try node.clock(member).parse($0, option: "--on").text }
-            let query: [(String, String?)] = [("register", map), ("key", key), ("member", member), ("on", on)]
-            let bytes = try await fetch(node, query)
-            let proof: ProofFile
-            do throws(AllianceError) { proof = try ProofFile(parsing: bytes) } catch {
-                throw Failure("the node's proof cannot be read: \(error)")
+            var (map, key) = (register == "documents" ? "@documents" : register, key ?? "")
+            if lookup.isGiven {
+                let definition = try await KnownDefinition.read(node, register).definition
+                if let question = try lookup.question(register, definition) { (map, key) = question }
             }
+            if everyMember { return try await proveEvery(node, map, key) }
+            let (bytes, proof) = try await prove(node, map, key, member)
             let path = out ?? "\(Self.fileName(key)).entente-proof"
             try PlainFile.write(bytes, to: path, overwrite: force)
             if output.json {
@@ -59,6 +67,40 @@ struct ProveCommand: AsyncParsableCommand {
                 ])
             }
         }
+    }
+
+    private func prove(
+        _ node: NodeConnection, _ map: String, _ key: String, _ member: String?
+    ) async throws -> ([UInt8], ProofFile) {
+        let on = try on.map { try node.clock(member).parse($0, option: "--on").text }
+        let bytes = try await fetch(node, [("register", map), ("key", key), ("member", member), ("on", on)])
+        return (bytes, try Self.parse(bytes))
+    }
+
+    private static func parse(_ bytes: [UInt8]) throws -> ProofFile {
+        do throws(AllianceError) { return try ProofFile(parsing: bytes) } catch {
+            throw Failure("the node's proof cannot be read: \(error)")
+        }
+    }
+
+    /// One proof of each member that was not removed, in a folder.
+    private func proveEvery(_ node: NodeConnection, _ map: String, _ key: String) async throws {
+        let folder = out ?? "\(Self.fileName(key))-proofs"
+        try PublicFolder.make(folder)
+        var proofs: [JSONValue] = []
+        for member in node.members where member.text("standing") != "removed" {
+            let name = member.text("name")
+            let (bytes, proof) = try await prove(node, map, key, name)
+            let path = "\(folder)/\(name).entente-proof"
+            try PlainFile.write(bytes, to: path, overwrite: force)
+            proofs.append(["proof": .string(path), "member": .string(name), "claim": .string(proof.claim)])
+        }
+        if output.json { return Console.print(["proofs": .array(proofs)]) }
+        Console.print(
+            proofs.map { $0.text("claim") } + [
+                "Wrote \(count(proofs.count, "proof")) to \(folder). Anyone with the charter checks that nobody states it:",
+                "  entente verify \(folder)/*.entente-proof --every-member --charter alliance.charter --expect absent",
+            ])
     }
 
     private func fetch(_ node: NodeConnection, _ query: [(String, String?)]) async throws -> [UInt8] {
@@ -97,89 +139,4 @@ struct TrustedCharterOptions: ParsableArguments {
         help: ArgumentHelp(
             "The whole fingerprint of the charter that you trust, if it is not version 1.", valueName: "hex"))
     var pinned: String?
-}
-
-struct VerifyCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Verify a proof file with the charter; no node and no network.",
-        discussion: """
-            Status 0: the proof is good; 1: it is bad; 2: cannot tell (too old, charter expired); 3: good, but not what \
-            --expect or the question asked for; 64: the command line is wrong.
-
-            --expect takes a status of the register, or business, present, none-in-force, retracted, no-longer-stated or \
-            not-stated.
-
-            Examples:
-              entente verify reply.entente-proof --charter alliance.charter --expect authorised
-              entente verify reply.entente-proof --charter alliance.charter --register vasp-licences --key PK-0117 --all
-            """)
-
-    @Argument(help: "The proof's file.")
-    var file: String
-    @OptionGroup var trusted: TrustedCharterOptions
-    @Option(help: ArgumentHelp("The answer that you expect.", valueName: "answer"))
-    var expect: String?
-    @Option(help: ArgumentHelp("Check it as a statement about this date.", valueName: "date"))
-    var on: String?
-    @Option(help: ArgumentHelp("How old a proof about now may be, such as 24h, 90m or 7d.", valueName: "age"))
-    var maxAge: String = "24h"
-    @Option(help: ArgumentHelp("The member that you asked about.", valueName: "name"))
-    var member: String?
-    @Option(help: ArgumentHelp("The register that you asked about.", valueName: "register"))
-    var register: String?
-    @Option(help: ArgumentHelp("The key that you asked about.", valueName: "key"))
-    var key: String?
-    @Flag(help: "List every check, also those that passed.")
-    var all = false
-    @OptionGroup var output: OutputOptions
-
-    func validate() throws {
-        guard Self.seconds(maxAge) != nil else {
-            throw ValidationError("--max-age \(maxAge): must be a number and s, m, h or d, such as 24h")
-        }
-        if let expect {
-            do throws(AllianceError) { _ = try ProofExpectation(parsing: expect) } catch {
-                throw ValidationError("--expect \(expect): \(error.reason)")
-            }
-        }
-    }
-
-    func run() async throws {
-        let charters = try CharterFiles.chain(trusted.charter, pinned: trusted.pinned)
-        let bytes = try PlainFile.read(file, limit: ProofFile.byteLimit)
-        let proof: ProofFile
-        do throws(AllianceError) {
-            proof = try ProofFile(parsing: bytes)
-        } catch {
-            throw Failure("\(file): no proof that can be read: \(error)")
-        }
-        let zone = charters.current.charter.member(id: proof.question.member)?.zone
-        let on: Timestamp?
-        do {
-            on = try self.on.map { try MemberClock(zone: zone).parse($0, option: "--on") }
-        } catch {
-            Console.complain(Failure.text(of: error))
-            throw Ending(status: 64)
-        }
-        let options = VerificationOptions(
-            on: on, expectation: try expect.map { try ProofExpectation(parsing: $0) },
-            asked: .init(member: member, map: register == "documents" ? "@documents" : register, key: key),
-            maximumAge: Self.seconds(maxAge) ?? 86_400)
-        let report = Verifier().verify(
-            proof, charters: charters, at: Timestamp(seconds: MemberClock.now), options: options)
-        if output.json {
-            Console.print(report.json)
-        } else {
-            Console.print(report.text(allChecks: all).trimming())
-        }
-        throw Ending(status: report.conclusion.exitStatus)
-    }
-
-    private static func seconds(_ text: String) -> Int64? {
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
-        guard let last = text.last, let unit = units[last], let number = Int64(text.dropLast()), number >= 0,
-            number <= 1_000_000
-        else { return nil }
-        return number * unit
-    }
 }

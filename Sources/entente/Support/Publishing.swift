@@ -56,32 +56,7 @@ struct PlanMaker {
 
     /// Every entry of the register in the member's own log, or those of one key.
     func published(_ node: NodeConnection, register: String, key: String? = nil) async throws -> [PublishedRow] {
-        var rows: [PublishedRow] = []
-        var cursor: String?
-        repeat {
-            var query: [(String, String?)] = [
-                ("register", register), ("member", node.settings.member), ("after", cursor), ("limit", "1000"),
-            ]
-            if let key { query.append(("key", key)) }
-            let page = try await node.get("/v1/rows", query)
-            for row in page.list("rows") { rows += try Self.statements(of: row) }
-            cursor = page["next"]?.string
-            if cursor != nil { Console.progress("reading \(register): \(grouped(rows.count)) entries") }
-        } while cursor != nil
-        Console.clearProgress()
-        return rows
-    }
-
-    private static func statements(of row: JSONValue) throws -> [PublishedRow] {
-        try row.list("statements").map { statement in
-            guard let from = Timestamp(parsing: statement.text("validFrom")) else {
-                throw Failure("the node gave an entry of \(row.text("key")) without validFrom")
-            }
-            return PublishedRow(
-                key: row.text("key"), status: statement.text("status"), validFrom: from,
-                validUntil: statement["validUntil"]?.string.flatMap { Timestamp(parsing: $0) },
-                fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"))
-        }
+        try await RegisterRows.read(node, register, key: key)
     }
 }
 

@@ -218,7 +218,7 @@ struct ESMACASPTests {
         let ncasp = "ae_competentAuthority,ae_lei_name,ae_infrigment\nA,B,No\n"
         let error = try #require(throws: ImportError.self) { try SampleCASPFile.read(bytes: Array(ncasp.utf8)) }
         #expect(error.code == .layout)
-        #expect(error.reason.contains("NCASP"))
+        #expect(error.reason.contains("belongs into warnings"))
         let warnings = try #require(BuiltInRegisters.definition(named: "warnings"))
         let wrong = try #require(throws: ImportError.self) {
             try RegisterImport(into: warnings, zone: .utc).read(SampleCASPFile.file([SampleCASPFile.row(1)]))

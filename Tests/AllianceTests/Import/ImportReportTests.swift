@@ -63,6 +63,7 @@ struct ImportReportTests {
         #expect(
             try Self.report(result, SampleCASPFile.published(result)).text() == """
                 1 row read: 1 as written, 0 with a note, 0 refused
+                  The file starts with the byte-order mark of UTF-8, which is passed over.
                 No change to Pakistan's register vasp-licences (1 row unchanged).
 
                 """)

@@ -99,12 +99,61 @@ struct RealFilesTests {
         #expect(retracted.retracted.flatMap(\.identities).count == 3)
     }
 
-    @Test(
-        "files of other layouts are named and refused",
-        arguments: ["ART20260129.csv", "EMT20260129.csv", "NCASP20260129.csv", "OTHER20260129.csv"])
-    func others(name: String) throws {
-        let error = try #require(throws: ImportError.self) { try Self.read(name) }
-        #expect(error.code == .layout)
+    /// The other lists: register, rows, rows as written, with a note, refused, rows that say the same as another, keys.
+    static let lists = [
+        ("ART20260129.csv", "token-white-papers", ImportLayout.esmaART, [0, 0, 0, 0, 0, 0]),
+        ("EMT20260129.csv", "token-white-papers", ImportLayout.esmaEMT, [31, 23, 8, 0, 1, 30]),
+        ("NCASP20260129.csv", "warnings", ImportLayout.esmaNCASP, [101, 1, 100, 0, 1, 100]),
+        ("OTHER20260129.csv", "token-white-papers", ImportLayout.esmaOTHER, [694, 526, 168, 0, 2, 692]),
+    ]
+
+    private static func read(_ name: String, into register: String) throws -> ImportResult {
+        let definition = try #require(BuiltInRegisters.definition(named: register))
+        let zone = try #require(MemberZone("Europe/Paris"))
+        return try RegisterImport(into: definition, zone: zone).read(
+            try TestFiles.bytes(name, in: try #require(TestFiles.registers)))
+    }
+
+    @Test("every row of the other lists is accounted for, under a key of its own", arguments: lists)
+    func others(name: String, register: String, layout: ImportLayout, counts: [Int]) throws {
+        let result = try Self.read(name, into: register)
+        let keys = Set(result.rows.map { Array($0.key.utf8) })
+        #expect(result.layout == layout)
+        #expect(
+            [
+                result.counts.read, result.counts.asWritten, result.counts.withNotes, result.counts.refused,
+                result.repeated.count, keys.count,
+            ] == counts, "\(result.refused)")
+        #expect(result.rows.count == keys.count)
+        #expect(result.rows.count + result.repeated.count + result.refused.count == result.counts.read)
+        let definition = try #require(BuiltInRegisters.definition(named: register))
+        #expect(result.rows.allSatisfy { definition.problems(in: $0.fields).isEmpty })
+        // What was published once is published: the same file, and one in another order of rows, change nothing.
+        let published = SampleCASPFile.published(result)
+        func changes(_ result: ImportResult) -> ChangeSet {
+            RegisterChanges.compare(
+                result, published: published, missing: .keep, definition: definition,
+                now: Timestamp(seconds: 1_770_000_000))
+        }
+        #expect(changes(result).isEmpty)
+    }
+
+    @Test("a warning is found by each of its domains, and a paper by its issuer's LEI")
+    func lookups() throws {
+        let warnings = try #require(BuiltInRegisters.definition(named: "warnings"))
+        let rows = try Self.read("NCASP20260129.csv", into: "warnings").rows
+        let dobibo = try #require(rows.first { $0.key == "IT/2025-02-12/Dobibo" })
+        #expect(dobibo.status == "warned")
+        #expect(
+            warnings.lookupValues(warnings.lookups[0], in: dobibo.fields) == [
+                "dobibo.com", "dobibo1.com", "dobibo2.com",
+            ])
+        let papers = try #require(BuiltInRegisters.definition(named: "token-white-papers"))
+        let circle = try Self.read("EMT20260129.csv", into: "token-white-papers").rows.filter {
+            papers.lookupValues(papers.lookups[0], in: $0.fields) == ["969500OYUDADGZKCR583"]
+        }
+        #expect(circle.count == 2)
+        #expect(circle.allSatisfy { $0.key.hasPrefix("Circle%20Internet%20Financial%20Europe%20SAS/") })
     }
 }
 

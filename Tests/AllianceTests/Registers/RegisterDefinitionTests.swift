@@ -28,7 +28,7 @@ struct RegisterDefinitionTests {
         for definition in BuiltInRegisters.all {
             #expect(definition.version == 1)
             #expect(definition.descriptor.last == 0x0A)
-            #expect(definition.descriptor.count < 8_192)
+            #expect(definition.descriptor.count < 12_288)
             #expect(definition.columns.prefix(4) == ["key", "status", "validFrom", "validUntil"])
             #expect(String(decoding: definition.template, as: UTF8.self).hasPrefix("key,status,validFrom,validUntil,"))
         }
@@ -38,15 +38,15 @@ struct RegisterDefinitionTests {
     @Test("their bytes never change: charters list these digests")
     func digests() {
         let digests = [
-            "agreements": "bd4f91b816c3fd2a86dd293254929b123dd326175a497e259ab29289731d9c4b",
-            "authorities": "d0a23d70d44347ccb39dcae5349d054cb75c78c0ce8823e9e9ba8c9da423b5ea",
-            "bitcoin-reserves": "6f890f70cb0b5014de982d64e3cca93fd094a8159b06545c87163dff6bba3e95",
-            "cbdc-pilots": "fd9243276a653c3f6851e3d782cf748e187135dc4a8a075e372fe0e696230276",
-            "mining-allocations": "eeb3ef39e24f2f14ef2a36f3e73d5996c622ebe20520517f6ecab488d124e7c0",
-            "recognitions": "2237381e30ce06003cd5125d4427bd3f10f8d8c86c2238b80c9493ae265836ed",
-            "token-white-papers": "1e8aa4da2c92c4346977b56fabf3c35c79845e6ea7ea57fe3870c5c53b2ff5a2",
-            "vasp-licences": "ec0b9f710b03094782cf4881505bba63089812f3f44fe9c9b97add918a6e5fc8",
-            "warnings": "0f9074794bbb00c966a96e369852ceea6c243d7777b0bc8c3c7d6718790d57cc",
+            "agreements": "b4b082552341f8466fb0e0aba56f18cf242b1daf4cc205f7e97067cb79718550",
+            "authorities": "ade47172d936e61b172b282cccdb3b56060d2c621a1551a4b7d7b488c6b3881e",
+            "bitcoin-reserves": "3fea5814f54ff7f5b973672b076eb89fc8083366d125fe9297af197475d775b4",
+            "cbdc-pilots": "5096065322a375a50060249f7ed23f61da3cf4109232acb33b2a214398932013",
+            "mining-allocations": "8ab6cca6f2f3a21fae26594af945f5a5e0de8b97299695938db1b6a3021f1bdc",
+            "recognitions": "2dd167816246237e2805aa743841ed417fe551c5118ed85b024d20435441c3f5",
+            "token-white-papers": "5ffc752b11bf9268b3ad9f937afe20794b26c46da4b4383680db093a026e93e0",
+            "vasp-licences": "057c86f3d0bd1f944656375b6600db23619acbd4424e9854f1fbdb934df708b4",
+            "warnings": "d6dd0d778da4dd27f6ce7c11fbc996a92bd4b72d26a1c3780432d9347b0bbe69",
         ]
         #expect(
             ReferenceSHA256.hex(Array("abc".utf8)).hasPrefix(
@@ -113,10 +113,10 @@ struct RegisterDefinitionTests {
         let next = ("\"version\": 1", "\"version\": 2")
         #expect(try edited([next]).isCompatibleSuccessor(of: licences))
         #expect(try edited([next, ("\"title\": \"Key\"", "\"title\": \"Clave\"")]).isCompatibleSuccessor(of: licences))
-        #expect(try edited([("\"language\": \"en\"", "\"language\": \"en\", \"labels\": {\"es\": {}}")]) != licences)
+        #expect(try edited([("\"language\": \"en\"", "\"language\": \"en\", \"editors\": {\"es\": {}}")]) != licences)
         #expect(!licences.isCompatibleSuccessor(of: licences))
         let lookup = (
-            "{\"field\": \"lei\", \"form\": \"lei\"},\n      {\"field\": \"domains\"", "{\"field\": \"domains\""
+            "{\"field\": \"lei\", \"form\": \"lei\"}, {\"field\": \"domains\"", "{\"field\": \"domains\""
         )
         #expect(try !edited([next, lookup]).isCompatibleSuccessor(of: licences))
         let key = ("[{\"field\": \"licenceNumber\", \"form\": \"exact\"}],", "")
@@ -157,11 +157,50 @@ struct RegisterDefinitionTests {
             ("\"erasable\": []", "\"erasable\": [\"agreement\"]", "entente.key.field"),
             ("\"erasable\": []", "\"erasable\": [], \"merge\": 1", "entente.merge"),
             ("\"permitsBusiness\": false", "\"permitsBusiness\": \"no\"", "entente.statuses[0].permitsBusiness"),
+            ("\"language\": \"en\"", "\"language\": \"English\"", "language"),
+            ("\"titles\": {\"es\": \"Clave\"", "\"titles\": {\"es\": 1", "fields[0].titles.es"),
+            ("\"titles\": {\"es\": \"Clave\"", "\"titles\": {\"Spanish language\": \"Clave\"", "fields[0].titles"),
+            ("\"titles\": {\"es\": \"Acuerdos\", ", "\"titles\": {\"es\": \"\", ", "titles.es"),
+            ("\"titles\": {\"es\": \"Borrador\"", "\"title\": {\"es\": \"Borrador\"", ""),
             ("{\"required\": true}", "{\"required\": true, \"colour\": 1}", "fields[0].constraints.colour"),
         ])
     func refusals(old: String, new: String, place: String) throws {
         let error = try #require(throws: RegisterError.self) { try Self.read(replacing: old, with: new) }
         #expect(error.place == place, "\(error)")
+    }
+
+    @Test("the line of an error is that of the member at fault, or of what is around a member that is missing")
+    func lines() throws {
+        let text = try Self.text(of: "agreements")
+        func line(_ old: String, _ new: String) throws -> Int {
+            let parts = text.split(separator: old, maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            try #require(parts.count == 2)
+            let bytes = Array((parts[0] + new + parts[1]).utf8)
+            let error = try #require(throws: RegisterError.self) { try RegisterDefinition(descriptor: bytes) }
+            return error.line(in: bytes)
+        }
+        #expect(try line("\"version\": 1", "\"version\": 0") == 4)
+        #expect(try line("\"version\": 1", "\"version\": 1,,") == 4)
+        #expect(try line("\"language\": \"en\"", "\"language\": \"\"") == 8)
+        let status = try #require(text.split(separator: "\n").firstIndex { $0.contains("\"Borrador\"") }) + 1
+        #expect(try line("{\"es\": \"Borrador\"", "{\"es\": 1") == status)
+        #expect(try line("  \"primaryKey\": [\"key\", \"validFrom\"],\n", "") == 1)
+    }
+
+    @Test("every label of the built-in registers stands in English, Spanish and Urdu")
+    func languages() throws {
+        for definition in BuiltInRegisters.all {
+            #expect(definition.languages == ["en", "es", "ur"], "\(definition.name)")
+            let fields = definition.envelopeFields + definition.fields
+            let labels = [definition.label] + fields.map(\.label) + definition.statuses.map(\.label)
+            for label in labels {
+                #expect(label.translations.map(\.language) == ["es", "ur"], "\(definition.name): \(label.text)")
+                let urdu = label.text(in: "ur-PK")
+                #expect(urdu.unicodeScalars.contains { (0x600...0x6FF).contains($0.value) }, "\(label.text)")
+                #expect(label.text(in: "ES") == label.translations[0].text)
+                #expect(label.text(in: "pt") == label.text)
+            }
+        }
     }
 
     @Test("an erasable field cannot be looked up, and limits hold")
