@@ -49,6 +49,8 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// The shell has made a fork proof.
     case forkProven(origin: String, proof: [UInt8])
+    /// The shell has dealt with an ``Effect/settleFork(origin:end:)``.
+    case forkSettled(origin: String, ForkOutcome)
     /// The wall clock is ahead of the moments that are handed over by so many milliseconds, and was not before.
     case clockSet(ahead: Int64)
     /// Someone wants cosignatures of this log with a new time.
@@ -73,6 +75,20 @@ public enum CharterOutcome: Hashable, Sendable {
     /// It is no valid successor.
     case rejected(Rejection)
     /// We could not store it; nobody is to blame.
+    case failed
+}
+
+/// What is held of a forked log now.
+public enum ForkOutcome: Hashable, Sendable {
+    /// All of it lies within a quorum, as far as that is known here.
+    ///
+    /// - Parameters:
+    ///   - size: the number of entries.
+    ///   - root: the root of the tree of that size.
+    ///   - head: the note of the head at that size, with its cosignatures; empty where none is held.
+    ///   - waiting: notes of larger heads of which replicas' cosignatures are held, the largest ones.
+    case held(size: UInt64, root: HashValue, head: [UInt8], waiting: [[UInt8]])
+    /// Nothing has changed, since we could not store it.
     case failed
 }
 
@@ -142,6 +158,8 @@ public struct LogSnapshot: Hashable, Sendable {
     public var isContradicted: Bool
     /// The fork proof that is stored; empty without any.
     public var fork: [UInt8]
+    /// Of a forked log: the notes that ``Effect/persistForkHeads(origin:_:)`` stored.
+    public var forkHeads: [[UInt8]] = []
     /// Documents that the log names and that are not held; as many as the store likes to tell at once.
     public var missingDocuments: [DocumentNeed]
 

@@ -46,6 +46,11 @@ import Testing
         case "keeps-old-counts", "ignores-cuts", "decides-by-arrival":
             options.charters = 10
             options.nodes = 5
+        case "keeps-fork-heads", "ends-at-first-quorum", "drops-set-aside", "keeps-forked-counts":
+            options.misbehave(.equivocates)
+            options.nodes = 6
+            options.charters = 0
+            faults.latency = 1...400
         case "keeps-removed":
             options.charters = 20
             options.nodes = 6
@@ -59,7 +64,7 @@ import Testing
     }
 
     @Test func thereAreEnough() {
-        #expect(Mistake.all.count >= 26)
+        #expect(Mistake.all.count >= 30)
         #expect(Set(Mistake.all.map(\.name)).count == Mistake.all.count)
     }
 

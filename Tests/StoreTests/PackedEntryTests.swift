@@ -92,6 +92,10 @@ struct PackedEntryTests {
                     DROP TABLE recent_place;
                     DROP TABLE recent_identity;
                     DROP TABLE fork;
+                    DROP TABLE settled_fork;
+                    DROP TABLE fork_head;
+                    DROP TABLE set_aside;
+                    DROP TABLE set_aside_entry;
                     ALTER TABLE log DROP COLUMN settled;
                     DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1%';
                     """)

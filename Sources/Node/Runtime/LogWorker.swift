@@ -13,6 +13,7 @@ struct LogWorker: Sendable {
     let logger: Logger
     let checked: CheckedRanges
     let verified: VerifiedSignatures
+    var audit: AuditFile?
 
     /// What can be asked; see ``Replication/Effect``.
     enum Job: Sendable {
@@ -24,6 +25,8 @@ struct LogWorker: Sendable {
         case recordContradiction(ours: [UInt8]?, other: [UInt8])
         case proveFork(ours: [UInt8], other: [UInt8])
         case persistFork(proof: [UInt8])
+        case persistForkHeads([[UInt8]])
+        case settleFork(end: [UInt8])
     }
 
     /// Does one job and says what happened.
@@ -58,6 +61,10 @@ struct LogWorker: Sendable {
             case .persistFork(let proof):
                 try await store.keepFork(try ForkProof(parsing: proof))
                 return nil
+            case .persistForkHeads(let notes):
+                try await store.keepForkHeads(notes, of: origin)
+                return nil
+            case .settleFork(let end): return .forkSettled(origin: origin, await settleFork(end))
             }
         } catch {
             logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
@@ -80,6 +87,38 @@ struct LogWorker: Sendable {
             throw NodeError("\(origin) is no member's log any more")
         }
         return try ForkProof(of: other, ours, branch: branch, key: key).bytes
+    }
+
+    /// Makes the forked log what counts of it.
+    private func settleFork(_ note: [UInt8]) async -> ForkOutcome {
+        do {
+            let settled = try await store.settleFork(origin, end: try end(note), check: EntryChecking.checkNow)
+            logger.notice(
+                "counting in a forked log ends",
+                metadata: [
+                    "log": "\(origin)", "entries": "\(settled.size)", "set-aside": "\(settled.setAside)",
+                ])
+            audit?.append(
+                .fork, "counting in \(origin), which is forked, ends at \(settled.size) entries",
+                [
+                    "log": .string(origin), "size": .integer(Int64(settled.size)),
+                    "setAside": .integer(Int64(settled.setAside)),
+                ], durable: true)
+            return .held(size: settled.size, root: settled.root, head: settled.head, waiting: settled.waiting)
+        } catch {
+            logger.error("a forked log could not be set back", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
+            return .failed
+        }
+    }
+
+    private func end(_ bytes: [UInt8]) throws -> Store.ForkEnd? {
+        guard !bytes.isEmpty else { return nil }
+        let note = try SignedNote(parsing: bytes)
+        let checkpoint = try Checkpoint(parsing: note.text)
+        return Store.ForkEnd(
+            size: checkpoint.size, root: checkpoint.root, note: try ownLine(of: note),
+            cosignatures: stored(note.signatures, under: note.text))
     }
 
     /// What is stored contradicts itself: this log stands still here until somebody has looked.

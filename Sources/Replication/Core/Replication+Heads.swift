@@ -48,6 +48,7 @@ extension Replication {
             }
             return
         }
+        guard logs[log].fork == nil else { return consideredForked(head, of: log, from: peer, now) }
         if head.size > logs[log].size {
             peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)
             offered(head, of: log, by: peer, inline: inline, now)

@@ -8,9 +8,9 @@ internal import TransparencyLog
 /// table: the same events give the same effects. Peers' input is bounded by ``ReplicationSettings`` and
 /// ``WireLimits``, is never trusted before it is verified, and never traps; a shell that reports what cannot be, does.
 ///
-/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins. Fork proofs
-/// (formats 11) and incarnations (formats 12) are not here yet; ``Effect/recordContradiction(origin:ours:other:)`` and
-/// ``Effect/ownLogIsLonger(origin:note:)`` are their places.
+/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins, and of a
+/// forked one the largest that a quorum holds (formats 11). Incarnations (formats 12) are not here yet;
+/// ``Effect/ownLogIsLonger(origin:note:)`` is their place.
 public struct Replication: Sendable {
     let settings: ReplicationSettings
     /// Our member id.
@@ -99,6 +99,7 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .forkProven(let origin, let proof): forkProven(origin, proof)
+        case .forkSettled(let origin, let outcome): forkSettled(origin, outcome, now)
         case .clockSet(let ahead):
             clockAhead = ahead
             for log in logs.indices { cosignAtStart(log, now) }
@@ -118,6 +119,7 @@ public struct Replication: Sendable {
         case .retry(let origin):
             guard let log = logIndex(origin) else { break }
             logs[log].retryAt = nil
+            settle(log)
             if !hasCosigned(log) { cosign(log, now) }
             schedule(log, now)
         case .announce: announceIfDue(now)
@@ -252,6 +254,7 @@ extension Replication {
         if let fork = try? ForkProof(parsing: snapshot.fork), (try? fork.verify(by: logs[log].key)) != nil {
             logs[log].fork = fork
             logs[log].isContradicted = true
+            restoreEnding(log, from: snapshot.forkHeads + [snapshot.head])
         }
         if let head = storedHead(snapshot.head, log) {
             logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
@@ -272,6 +275,7 @@ extension Replication {
     private mutating func started(_ now: Instant) {
         for log in logs.indices {
             cosignAtStart(log, now)
+            settle(log)
         }
         fetchDocuments(now)
     }

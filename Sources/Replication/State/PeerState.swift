@@ -75,6 +75,8 @@ struct PeerLog: Sendable {
     var told: UInt64 = 0
     /// Whether it was told of the log's fork.
     var toldFork = false
+    /// The head of a forked log that it holds, by its word.
+    var forkHead: HeadKey?
     var failures = 0
     /// Not to be asked for this log before.
     var notBefore: Instant?

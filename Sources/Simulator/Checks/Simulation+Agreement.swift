@@ -22,7 +22,7 @@ extension Simulation {
         for origin in nodes.indices where !nodes[origin].isHonest {
             if let text = missingEvidence(of: origin, honest) { return text }
         }
-        return nil
+        return differenceOfForks(honest)
     }
 
     private func difference(on origin: Int, at node: Int, _ honest: [Int]) -> String? {

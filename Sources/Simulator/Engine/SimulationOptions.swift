@@ -94,6 +94,8 @@ struct Statistics {
     var cosignatures = 0
     var contradictions = 0
     var forks = 0
+    /// How often a forked log was made what counts of it.
+    var settled = 0
     var probes = 0
     /// Charters that were made after the first, and how many of them contradict another.
     var charters = 0

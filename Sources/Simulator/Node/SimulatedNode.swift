@@ -92,9 +92,17 @@ struct SimulatedNode {
             LogSnapshot(
                 origin: log.state.member.log.name, size: log.size, root: log.root, head: log.head,
                 acceptedSize: log.acceptedSize, isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted,
-                fork: log.fork,
-                missingDocuments: missing(log.documents))
+                fork: log.fork, missingDocuments: missing(log.documents)
+            ).with(log.forkHeads)
         }
+    }
+}
+
+extension LogSnapshot {
+    fileprivate func with(_ forkHeads: [[UInt8]]) -> LogSnapshot {
+        var snapshot = self
+        snapshot.forkHeads = forkHeads
+        return snapshot
     }
 }
 
@@ -146,6 +154,12 @@ enum Misbehaviour: String, CaseIterable, Sendable {
     case liesAboutState
     /// Tells two halves of the alliance two stories.
     case equivocates
+    /// Tells two stories from its first entry on.
+    case forksAtOnce
+    /// Tells two stories, and serves but one of them.
+    case withholdsBranch
+    /// Tells ever more stories.
+    case floodsForks
     /// Signs a head of a size that it never serves.
     case boasts
     /// Signs smaller heads that are not of its tree.

@@ -110,7 +110,8 @@ extension FolderAudit {
         let tables: [(String, AuditFinding.Code)] = [
             ("checkpoint", .checkpointInvalid), ("cosignature", .cosignatureInvalid),
             ("first_quorum", .firstQuorumInvalid), ("contradiction", .contradictionInvalid),
-            ("fork", .forkInvalid),
+            ("fork", .forkInvalid), ("fork_head", .forkInvalid), ("settled_fork", .setAsideInvalid),
+            ("set_aside", .setAsideInvalid),
         ]
         for (table, code) in tables {
             let rows = try GRDB.Row.fetchAll(
