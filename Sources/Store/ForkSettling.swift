@@ -30,7 +30,9 @@ struct ForkSettling {
         var end = told
         let own = try record.quorum > 0 ? Store.checkpoint(db, log.id, record.quorum) : nil
         if let own, own.size > end?.size ?? 0 {
-            end = Store.ForkEnd(size: own.size, root: own.root, note: own.note, cosignatures: own.cosignatures)
+            end = Store.ForkEnd(
+                size: own.size, root: own.root, note: own.note, full: try own.fullNote(), cosignatures: own.cosignatures
+            )
         }
         // What was settled, and what was fetched since, lies within a quorum: it never goes back.
         let floor = isSettled ? record.size : own?.size ?? 0
@@ -53,7 +55,8 @@ struct ForkSettling {
             arguments: [log.id, Int64(log.size), Store.waitingForkHeads])
         let result = SettledLog(
             size: log.size, root: log.frontier.root, head: head ?? [], waiting: waiting.map { [UInt8]($0) },
-            setAside: record.size > goal.back ? record.size - goal.back : 0, isTrustworthy: log.state.end == nil)
+            setAside: record.size > goal.back ? record.size - goal.back : 0,
+            hasChanged: !isSettled || log.size != record.size, isTrustworthy: log.state.end == nil)
         return (result, LogView(log))
     }
 
@@ -62,19 +65,28 @@ struct ForkSettling {
     private func goal(_ end: Store.ForkEnd?, _ floor: UInt64, _ log: OpenLog) throws -> Goal {
         guard let end, end.size >= floor else { return Goal(back: floor, branch: nil) }
         let tiles = StoredTiles(db: db, log: log.id, size: log.size)
-        if end.size <= log.size, try MerkleTree.root(size: end.size, reader: tiles.reader) == end.root {
+        if end.size <= log.size, try isBatchEnd(Tables.entry(db, log.id, end.size - 1)),
+            try MerkleTree.root(size: end.size, reader: tiles.reader) == end.root
+        {
             return Goal(back: end.size, branch: nil)
         }
         for branch in try SetAsideBranch.all(db, log.id)
         where branch.base >= floor && branch.base <= log.size && branch.base < end.size && branch.size >= end.size {
             var tree = try MerkleTree.frontier(size: branch.base, reader: tiles.reader)
-            try branch.forEachEntry(db, upTo: end.size) { tree.append(MerkleTree.leafHash($0)) }
-            if tree.root == end.root {
+            var last: [UInt8]?
+            try branch.forEachEntry(db, upTo: end.size) { entry in
+                tree.append(MerkleTree.leafHash(entry))
+                last = entry
+            }
+            if tree.root == end.root, isBatchEnd(last) {
                 return Goal(back: branch.base, branch: (branch.id, branch.base, end.size))
             }
         }
         return Goal(back: floor, branch: nil)
     }
+
+    /// Whether an entry ends a batch: no honest replica cosigned anything else, and nothing can be counted up to there.
+    private func isBatchEnd(_ entry: [UInt8]?) -> Bool { entry?.starts(with: StateLeaf.familyPrefix) ?? false }
 
     // MARK: Setting aside
 
@@ -213,10 +225,9 @@ struct ForkSettling {
         try Store.keep(end.cosignatures, db, log.id, end.size)
         try db.execute(
             sql: "UPDATE log SET quorum = ?1 WHERE id = ?2 AND quorum < ?1", arguments: [Int64(end.size), log.id])
-        guard let checkpoint = try Store.checkpoint(db, log.id, end.size) else { return }
         try db.execute(
             sql: "INSERT OR IGNORE INTO first_quorum(log, size, note) VALUES (?, ?, ?)",
-            arguments: [log.id, Int64(end.size), Data(try checkpoint.fullNote())])
+            arguments: [log.id, Int64(end.size), Data(end.full)])
         try Appender.prune(db, log.id)
     }
 }

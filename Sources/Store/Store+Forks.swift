@@ -13,6 +13,8 @@ public struct SettledLog: Sendable {
     public let waiting: [[UInt8]]
     /// How many entries were set aside now.
     public let setAside: UInt64
+    /// Whether anything is otherwise than before.
+    public let hasChanged: Bool
     /// Whether all state leaves that are left are true.
     public let isTrustworthy: Bool
 }
@@ -24,9 +26,15 @@ extension Store {
         public let root: HashValue
         /// The note with the log's signature alone.
         public let note: [UInt8]
+        /// The note with the signatures that make the quorum.
+        public let full: [UInt8]
+        /// Those of them that count under the charter in force.
         public let cosignatures: [StoredCosignature]
 
-        public init(size: UInt64, root: HashValue, note: [UInt8], cosignatures: [StoredCosignature]) {
+        public init(
+            size: UInt64, root: HashValue, note: [UInt8], full: [UInt8], cosignatures: [StoredCosignature]
+        ) {
+            self.full = full
             self.size = size
             self.root = root
             self.note = note
@@ -85,8 +93,9 @@ extension Store {
             var heads: [String: [[UInt8]]] = [:]
             for row in try GRDB.Row.fetchAll(
                 db,
-                sql: "SELECT origin, note FROM fork_head JOIN log ON log.id = fork_head.log ORDER BY log, size, root")
-            {
+                sql:
+                    "SELECT origin, note FROM fork_head JOIN log ON log.id = fork_head.log ORDER BY fork_head.log, fork_head.size, fork_head.root"
+            ) {
                 let note: Data = row[1]
                 heads[row[0], default: []].append([UInt8](note))
             }

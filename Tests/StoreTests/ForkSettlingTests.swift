@@ -54,6 +54,7 @@ struct ForkSettlingTests {
         return Store.ForkEnd(
             size: checkpoint.size, root: checkpoint.root,
             note: try SignedNote(text: note.text, signatures: [note.signatures[0]]).bytes,
+            full: note.bytes,
             cosignatures: zip(members, note.signatures.dropFirst()).map { name, line in
                 StoredCosignature(member: TestAlliance.id(name), time: 5, line: line)
             })
@@ -68,9 +69,22 @@ struct ForkSettlingTests {
         }
     }
 
-    private func isSound(_ store: Store) async throws {
-        let folder = store.folder
+    /// A store in a folder, which is audited when the body is done with it.
+    private func opened(_ body: (Store) async throws -> Void) async throws {
+        try await withFolder { folder in
+            try await opened(folder, body)
+            try isSound(folder)
+        }
+    }
+
+    private func opened(_ folder: String, _ body: (Store) async throws -> Void) async throws {
+        let store = try Store(folder: folder)
+        try await store.install(alliance.charter)
+        try await body(store)
         try store.close()
+    }
+
+    private func isSound(_ folder: String) throws {
         let audit = try FolderAudit(
             folder: folder, chain: CharterChain(alliance.charter),
             options: AuditOptions(member: TestAlliance.id("sv")), check: check)
@@ -111,7 +125,7 @@ struct ForkSettlingTests {
 
     @Test("Without a quorum nothing is left; a larger end brings entries back, on whichever branch they were set aside")
     func back() async throws {
-        try await withStore(alliance) { store, _ in
+        try await opened { store in
             let name = try origin()
             try await store.follow(held, batches.held)
             let nothing = try await store.settleFork(name, end: nil, check: check)
@@ -133,40 +147,40 @@ struct ForkSettlingTests {
             #expect(whole.size == UInt64(held.entries.count))
             try await store.expectSame(as: held)
             #expect(try await store.setAside(of: name).isEmpty)
-            try await isSound(store)
         }
     }
 
     @Test("The other branch is taken from peers; what was held stays aside, through a restart and an audit")
     func otherBranch() async throws {
+        let name = try origin()
         try await withFolder { folder in
-            var store = try Store(folder: folder)
-            try await store.install(alliance.charter)
-            let name = try origin()
-            try await store.follow(held, batches.held)
-            // What both stories have had a quorum here.
-            let quorum = try end(common)
-            _ = try await store.keepHead(quorum.note, of: name, size: quorum.size, root: quorum.root)
-            let result = try await store.settleFork(name, end: quorum, check: check)
-            #expect(result.size == UInt64(common.entries.count))
-            let told = try await store.settleFork(name, end: try end(other), check: check)
-            #expect(told.size == UInt64(common.entries.count), "it is to be fetched")
-            try await store.follow(other, Array(batches.other[2...]))
-            let done = try await store.settleFork(name, end: try end(other), check: check)
-            #expect(done.size == UInt64(other.entries.count) && !done.head.isEmpty)
-            try await store.expectSame(as: other)
-            // A quorum on the branch that was left, which must not be: what is held stays.
-            let late = try await store.settleFork(name, end: try end(held), check: check)
-            #expect(late.size == UInt64(other.entries.count))
-            try store.close()
-            store = try Store(folder: folder)
-            try await store.install(alliance.charter)
-            try await store.expectSame(as: other)
-            let branch = try #require(try await store.setAside(of: name).first)
-            let entries = try await store.entries(of: branch, from: 0, limit: 1_000)
-            #expect(entries.map(\.bytes) == Array(held.entries[common.entries.count...]))
-            try await isSound(store)
+            try await opened(folder) { try await moves($0, name) }
+            try await opened(folder) { store in
+                try await store.expectSame(as: other)
+                let branch = try #require(try await store.setAside(of: name).first)
+                let entries = try await store.entries(of: branch, from: 0, limit: 1_000)
+                #expect(entries.map(\.bytes) == Array(held.entries[common.entries.count...]))
+            }
+            try isSound(folder)
         }
+    }
+
+    private func moves(_ store: Store, _ name: String) async throws {
+        try await store.follow(held, batches.held)
+        // What both stories have had a quorum here.
+        let quorum = try end(common)
+        _ = try await store.keepHead(quorum.note, of: name, size: quorum.size, root: quorum.root)
+        let result = try await store.settleFork(name, end: quorum, check: check)
+        #expect(result.size == UInt64(common.entries.count))
+        let told = try await store.settleFork(name, end: try end(other), check: check)
+        #expect(told.size == UInt64(common.entries.count), "it is to be fetched")
+        try await store.follow(other, Array(batches.other[2...]))
+        let done = try await store.settleFork(name, end: try end(other), check: check)
+        #expect(done.size == UInt64(other.entries.count) && !done.head.isEmpty)
+        try await store.expectSame(as: other)
+        // A quorum on the branch that was left, which must not be: what is held stays.
+        let late = try await store.settleFork(name, end: try end(held), check: check)
+        #expect(late.size == UInt64(other.entries.count))
     }
 
     @Test("What replicas cosigned beyond the end waits for more cosignatures")
@@ -198,14 +212,13 @@ struct ForkSettlingTests {
         }
         #expect(ends[0] == size)
         let whole = log
-        try await withStore(alliance) { store, _ in
+        try await opened { store in
             try await store.follow(whole, Self.batches(whole.entries))
             let result = try await store.settleFork(try origin(), end: try end(whole, size), check: check)
             #expect(result.size == UInt64(size))
             #expect(try await store.root(of: try origin(), at: 100) == MerkleTree.root(size: 100, reader: whole))
             try await store.follow(whole, Array(Self.batches(whole.entries)[3...]))
             try await store.expectSame(as: whole)
-            try await isSound(store)
         }
     }
 }

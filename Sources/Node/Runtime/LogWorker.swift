@@ -93,17 +93,7 @@ struct LogWorker: Sendable {
     private func settleFork(_ note: [UInt8]) async -> ForkOutcome {
         do {
             let settled = try await store.settleFork(origin, end: try end(note), check: EntryChecking.checkNow)
-            logger.notice(
-                "counting in a forked log ends",
-                metadata: [
-                    "log": "\(origin)", "entries": "\(settled.size)", "set-aside": "\(settled.setAside)",
-                ])
-            audit?.append(
-                .fork, "counting in \(origin), which is forked, ends at \(settled.size) entries",
-                [
-                    "log": .string(origin), "size": .integer(Int64(settled.size)),
-                    "setAside": .integer(Int64(settled.setAside)),
-                ], durable: true)
+            if settled.hasChanged { tell(settled) }
             return .held(size: settled.size, root: settled.root, head: settled.head, waiting: settled.waiting)
         } catch {
             logger.error("a forked log could not be set back", metadata: ["log": "\(origin)", "reason": "\(error)"])
@@ -112,12 +102,26 @@ struct LogWorker: Sendable {
         }
     }
 
+    private func tell(_ settled: SettledLog) {
+        logger.notice(
+            "counting in a forked log ends",
+            metadata: [
+                "log": "\(origin)", "entries": "\(settled.size)", "set-aside": "\(settled.setAside)",
+            ])
+        audit?.append(
+            .fork, "counting in \(origin), which is forked, ends at \(settled.size) entries",
+            [
+                "log": .string(origin), "size": .integer(Int64(settled.size)),
+                "setAside": .integer(Int64(settled.setAside)),
+            ], durable: true)
+    }
+
     private func end(_ bytes: [UInt8]) throws -> Store.ForkEnd? {
         guard !bytes.isEmpty else { return nil }
         let note = try SignedNote(parsing: bytes)
         let checkpoint = try Checkpoint(parsing: note.text)
         return Store.ForkEnd(
-            size: checkpoint.size, root: checkpoint.root, note: try ownLine(of: note),
+            size: checkpoint.size, root: checkpoint.root, note: try ownLine(of: note), full: bytes,
             cosignatures: stored(note.signatures, under: note.text))
     }
 

@@ -35,7 +35,8 @@ actor ReplicationDriver {
     /// Whether a peer holds more of our own log than we do.
     var ownLogIsLonger: Bool {
         let origin = identity.origin
-        return ownTarget.origin == origin && ((try? store.size(of: origin)) ?? 0) < ownTarget.size
+        // What others hold of a forked log is not taken back.
+        return !ownLogIsForked && ownTarget.origin == origin && ((try? store.size(of: origin)) ?? 0) < ownTarget.size
     }
     /// Whether it is known that our own log signed what cannot be.
     var ownLogIsForked: Bool { replication.status(ofLog: identity.origin)?.isContradicted ?? false }

@@ -39,11 +39,11 @@ private struct ForkEnd {
         ]
     }
 
-    init(_ value: JSONValue) throws {
+    init(_ value: JSONValue) {
         size = value["size"]?.integer ?? 0
         root = value["root"]?.string ?? ""
         known = value["known"]?.integer
-        setAside = try value.list("setAside").map { branch in
+        setAside = value.list("setAside").map { branch in
             Branch(
                 from: branch["from"]?.integer ?? 0, size: branch["size"]?.integer ?? 0,
                 root: branch["root"]?.string ?? "")
@@ -109,10 +109,10 @@ extension NodeConnection {
 
     // What throws typed errors stands apart from what waits: decision 0013.
     private static func forks(_ answer: JSONValue, _ charter: Charter) throws -> [KnownFork] {
-        let ends = try answer.list("ends")
+        let ends = answer.list("ends")
         return try answer.list("forks").map { one in
             let proof = try ForkProof(parsing: Array((one.string ?? "").utf8))
-            let end = try ends.first { $0["origin"]?.string == proof.origin }.map { try ForkEnd($0) }
+            let end = ends.first { $0["origin"]?.string == proof.origin }.map { ForkEnd($0) }
             return KnownFork(proof: proof, member: charter.member(origin: proof.origin), end: end)
         }
     }
@@ -175,7 +175,7 @@ struct ForkShowCommand: AsyncParsableCommand {
 
     private func show(_ fork: KnownFork, _ entries: JSONValue?) throws {
         if let out { try PlainFile.write(fork.proof.bytes, to: out) }
-        let listed = try entries?.list("entries") ?? []
+        let listed = entries?.list("entries") ?? []
         if output.json {
             guard case .object(var object) = fork.json else { return }
             if entries != nil { object["entries"] = .array(listed) }
