@@ -56,7 +56,9 @@ final class LogJobs: AsyncSequence, Sendable {
                 waiting[index] = job
                 return
             }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .settleFork: break
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .settleFork,
+            .recordIncarnation:
+            break
         }
         waiting.append(job)
     }

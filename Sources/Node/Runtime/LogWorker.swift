@@ -27,6 +27,7 @@ struct LogWorker: Sendable {
         case persistFork(proof: [UInt8])
         case persistForkHeads([[UInt8]])
         case settleFork(end: [UInt8])
+        case recordIncarnation(note: [UInt8])
     }
 
     /// Does one job and says what happened.
@@ -65,6 +66,7 @@ struct LogWorker: Sendable {
                 try await store.keepForkHeads(notes, of: origin)
                 return nil
             case .settleFork(let end): return .forkSettled(origin: origin, await settleFork(end))
+            case .recordIncarnation(let note): return await record(note)
             }
         } catch {
             logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
@@ -123,6 +125,21 @@ struct LogWorker: Sendable {
         return Store.ForkEnd(
             size: checkpoint.size, root: checkpoint.root, note: try ownLine(of: note), full: bytes,
             cosignatures: stored(note.signatures, under: note.text))
+    }
+
+    /// Records the start of the log's node, and signs a receipt.
+    private func record(_ bytes: [UInt8]) async -> Event {
+        do {
+            let receipt = try await store.recordIncarnation(try IncarnationNote(parsing: bytes)) { [identity] text in
+                try identity.receipt(text)
+            }
+            return .incarnationRecorded(
+                origin: origin, note: receipt == nil ? nil : bytes, receipt: receipt ?? [])
+        } catch {
+            logger.error("a node's start could not be recorded", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
+            return .incarnationRecorded(origin: origin, note: nil, receipt: [])
+        }
     }
 
     /// What is stored contradicts itself: this log stands still here until somebody has looked.

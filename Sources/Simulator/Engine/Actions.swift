@@ -40,6 +40,8 @@ enum DiskOperation {
     case fork(origin: Int, [UInt8])
     case forkHeads(origin: Int, [[UInt8]])
     case settleFork(origin: Int, end: [UInt8])
+    case begin(above: UInt64)
+    case record(origin: Int, [UInt8])
     /// Statements that were drafted under those charters; none for a leaf alone.
     case publish([[UInt8]], under: HashValue)
     case charter([UInt8], from: CharterSource)

@@ -36,6 +36,8 @@ extension Simulation {
             for note in notes { checkGenuine(note, on: node) }
             nodes[node].logs[origin].forkHeads = notes
         case .settleFork(let origin, let end): settleFork(origin, end, on: node)
+        case .begin(let known): begin(above: known, on: node)
+        case .record(let origin, let note): record(note, origin, on: node)
         case .publish(let statements, let charters): finishPublishing(statements, under: charters, on: node)
         case .charter(let file, let source): consider(file, from: source, on: node)
         case .document(let digest, let bytes):

@@ -27,6 +27,9 @@ extension Event {
         case .forkSettled(let origin, .held(let size, let root, _, let waiting)):
             "fork settled \(origin) \(size) \(root.hex.prefix(8)) \(waiting.count)"
         case .forkSettled(let origin, .failed): "fork not settled \(origin)"
+        case .incarnationBegun(let origin, let note): "begun \(origin) \(HashValue.sha256(note).hex.prefix(8))"
+        case .incarnationRecorded(let origin, let note, _): "recorded \(origin) \(note != nil)"
+        case .waived(let member): "waived \(member)"
         case .clockSet(let ahead): "clock \(ahead)"
         case .freshnessWanted(let origin): "freshness \(origin)"
         case .membershipChanged(let membership, _): "membership \(membership.version)"
@@ -65,6 +68,7 @@ extension Effect {
         case .persistFork(let origin, let proof): "fork \(origin) \(HashValue.sha256(proof).hex.prefix(8))"
         case .persistForkHeads(let origin, let notes): "fork heads \(origin) \(notes.count)"
         case .settleFork(let origin, let end): "settle fork \(origin) \(HashValue.sha256(end).hex.prefix(8))"
+        case .recordIncarnation(let origin, let note): "record \(origin) \(HashValue.sha256(note).hex.prefix(8))"
         case .considerCharter(let id, let version, _): "consider \(id) \(version)"
         case .reject(let id, let rejection): "reject \(id) \(rejection)"
         default: "\(self)"
@@ -83,6 +87,7 @@ extension Message {
         case .forkProof(let proof): "fork \(HashValue.sha256(proof).hex.prefix(8))"
         case .forkHeads(let notes): "fork heads \(notes.count)"
         case .charter(let version, let bytes): "charter \(version) \(bytes.count)"
+        case .incarnation(let news): "incarnation \(HashValue.sha256(news.note).hex.prefix(8)) \(news.receipts.count)"
         case .hello(let hello): "hello \(hello.member) \(hello.charterVersion)"
         default: "\(self)"
         }

@@ -112,6 +112,7 @@ extension FolderAudit {
             ("first_quorum", .firstQuorumInvalid), ("contradiction", .contradictionInvalid),
             ("fork", .forkInvalid), ("fork_head", .forkInvalid), ("settled_fork", .setAsideInvalid),
             ("set_aside", .setAsideInvalid),
+            ("incarnation", .incarnationInvalid),
         ]
         for (table, code) in tables {
             let rows = try GRDB.Row.fetchAll(

@@ -29,6 +29,7 @@ struct NoteRepair {
         try repairFirstQuorums()
         try repairFork()
         try repairForkHeads()
+        try repairIncarnation()
     }
 
     /// A fork proof that proves nothing is let go: whoever holds a good one tells again.
@@ -54,6 +55,13 @@ struct NoteRepair {
                 arguments: [log.id, row.int(0), row.blob(1)])
             count("let go of a damaged head of a forked log")
         }
+    }
+
+    /// A start that the log's key did not sign is let go: the node tells again when it starts.
+    private mutating func repairIncarnation() throws {
+        guard try !NoteCheck.isIncarnationGood(db, log, charters) else { return }
+        try db.execute(sql: "DELETE FROM main.incarnation WHERE log = ?", arguments: [log.id])
+        count("let go of a damaged record of its node's start")
     }
 
     private mutating func count(_ what: String) {
