@@ -55,6 +55,9 @@ public enum Effect: Hashable, Sendable {
     /// Store this start of another member's node as the newest, unless a newer one is stored, with a receipt of what is
     /// held of the log, durably, and report ``Event/incarnationRecorded(origin:note:receipt:)``.
     case recordIncarnation(origin: String, note: [UInt8])
+    /// Somebody knows a start of this node that the store does not: the folder is older than it. Make that durable, so that the
+    /// next start asks everybody too; ``established(origin:)`` ends it.
+    case folderIsOlder
     /// This start may sign in our own log now.
     case established(origin: String)
     /// Another copy of this node was started later: sign nothing any more, connect to nobody, and tell the operator.

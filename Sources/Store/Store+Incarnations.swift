@@ -25,8 +25,9 @@ extension Store {
         let file = try Self.fileNumber(folder)
         return try await write { db, _ in
             let last = try Int64.fetchOne(
-                db, sql: "SELECT max(number) FROM own_incarnation WHERE origin = ?", arguments: [origin])
-            let start = try Incarnation(number: max(known, UInt64(last ?? 0)) + 1, value: value)
+                db, sql: "SELECT max(number) FROM own_incarnation WHERE origin = ? AND number < ?",
+                arguments: [origin, Int64(Incarnation.numberLimit)])
+            let start = try Incarnation(number: max(known, UInt64(clamping: last ?? 0)) + 1, value: value)
             try db.execute(
                 sql: "INSERT INTO own_incarnation(origin, number, value, file) VALUES (?, ?, ?, ?)",
                 arguments: [origin, Int64(start.number), Data(start.value), file])
@@ -37,14 +38,19 @@ extension Store {
     /// Stores the start of another member's node as the newest, with this node's receipt for it.
     ///
     /// - Parameter sign: signs a receipt's text, inside the transaction; nil without a replica key.
-    /// - Returns: the receipt, empty without a key; nil where a start with as large a number is stored.
+    /// - Returns: the receipt, empty without a key; nil where another start with as large a number is stored. The receipt of a
+    ///   start that is stored is made again: the key may have come since.
     public func recordIncarnation(
         _ note: IncarnationNote, sign: @Sendable @escaping ([UInt8]) throws -> NoteSignature?
     ) async throws -> [UInt8]? {
         try await write { db, writer in
             let log = try writer.log(note.origin, db)
-            let held = try Data.fetchOne(db, sql: "SELECT note FROM incarnation WHERE log = ?", arguments: [log.id])
-            let before = held.flatMap { try? IncarnationNote(parsing: [UInt8]($0)) }?.incarnation
+            let held = try GRDB.Row.fetchOne(
+                db, sql: "SELECT note, receipt FROM incarnation WHERE log = ?", arguments: [log.id])
+            var before = held.flatMap { try? IncarnationNote(parsing: [UInt8]($0[0] as Data)) }?.incarnation
+            if before == note.incarnation {
+                before = held.flatMap { try? IncarnationReceipt(parsing: [UInt8]($0[1] as Data)) }?.before
+            }
             guard before.map({ $0.number < note.incarnation.number }) ?? true else { return nil }
             let text = IncarnationReceipt.text(note, size: log.size, root: log.frontier.root, before: before)
             let receipt = try sign(text).map { try SignedNote(text: text, signatures: [$0]).bytes } ?? []
@@ -57,12 +63,14 @@ extension Store {
         }
     }
 
-    /// Whether the database's file is another than at the last start: the folder was copied, moved to another disk, or put
+    /// Whether the database's file is another than at the last start in that log: the folder was copied, moved to another disk, or put
     /// back from somewhere.
-    public func isCopied() async throws -> Bool {
+    public func isCopied(since origin: String) async throws -> Bool {
         let file = try Self.fileNumber(folder)
         let last = try await read { db in
-            try Int64.fetchOne(db, sql: "SELECT file FROM own_incarnation ORDER BY number DESC LIMIT 1")
+            try Int64.fetchOne(
+                db, sql: "SELECT file FROM own_incarnation WHERE origin = ? ORDER BY number DESC LIMIT 1",
+                arguments: [origin])
         }
         return last.map { $0 != file } ?? false
     }

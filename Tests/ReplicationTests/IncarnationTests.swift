@@ -207,9 +207,6 @@ private struct Network {
         // Nothing connects the first one again.
         net.connect(0, 3)
         #expect(!net.links.contains { $0.a == 0 || $0.b == 0 })
-        // What it signed is not taken from it.
-        let head = try TestLog(alliance.member("pk"), 3).head()
-        #expect(net.nodes[0].replication.handle(.message(PeerID(1), .head(Announcement(note: head))), now: .t0).isEmpty)
     }
 
     @Test("Of two copies that were parted, the one that started later goes on; the other is told when they meet")
@@ -268,7 +265,7 @@ private struct Network {
         for node in net.nodes.indices { net.start(node) }
         net.connect(0, 1)
         net.connect(0, 2)
-        #expect(net.standing(0) == .takingBack(size: 5))
+        #expect(net.standing(0) == .takingBack(size: 5, from: [alliance.member("sv").id]))
         let fetch = try #require(net.nodes[0].told.fetches.first)
         net.run(0, .rangeFetched(fetch.request, try log.answer(from: 0, to: 5, head: 5)))
         let ingest = try #require(net.nodes[0].told.ingests.first)
@@ -316,6 +313,62 @@ private struct Network {
         // The good one is recorded.
         let recorded = sv.take(.incarnation(IncarnationNews(note: good.bytes)), from: 1)
         #expect(recorded == [.recordIncarnation(origin: pk.origin, note: good.bytes)])
+    }
+
+    @Test(
+        "Once a later start is being recorded, nothing further of the log is taken from the earlier one, nor behind the receipt's back"
+    )
+    func headsOfTheEarlier() throws {
+        let pk = alliance.member("pk")
+        let log = TestLog(pk, 3)
+        var sv = alliance.node("sv")
+        _ = sv.handle(.started, now: .t0)
+        sv.meet(1, "pk", alliance)
+        sv.meet(2, "us", alliance)
+        func start(_ number: UInt64) throws -> Message {
+            let start = try Incarnation(number: number, value: Array(repeating: UInt8(number), count: 16))
+            return .incarnation(IncarnationNews(note: try IncarnationNote(start, signer: pk.signer).bytes))
+        }
+        func note(_ message: Message) -> [UInt8] { if case .incarnation(let news) = message { news.note } else { [] } }
+        let (first, second) = (try start(1), try start(2))
+        _ = sv.take(first, from: 1)
+        _ = sv.handle(.incarnationRecorded(origin: pk.origin, note: note(first), receipt: []), now: .t0)
+        let head = Message.head(Announcement(note: try log.head()))
+        let early = sv.take(head, from: 1, at: .t0 + 500)
+        #expect(early.fetches.count == 1, "it is the newest yet")
+        // Another copy starts, as us has heard. What was offered before is let go, what comes meanwhile is not taken.
+        let later = sv.take(second, from: 2, at: .t0 + 1_000)
+        #expect(later.contains { if case .cancelFetch = $0 { true } else { false } })
+        #expect(sv.take(head, from: 1, at: .t0 + 1_001).fetches.isEmpty)
+        #expect(sv.take(head, from: 2, at: .t0 + 1_002).fetches.isEmpty)
+        let recorded = sv.handle(
+            .incarnationRecorded(origin: pk.origin, note: note(second), receipt: []), now: .t0 + 1_010)
+        // Who offered something is asked for it again; from the earlier copy it is not taken.
+        #expect(recorded.messages(to: 2).contains(.wantHead(origin: pk.origin)))
+        #expect(sv.take(head, from: 1, at: .t0 + 1_020).fetches.isEmpty)
+        #expect(sv.take(head, from: 2, at: .t0 + 1_030).fetches.count == 1, "others may hold it rightly")
+    }
+
+    @Test("What a member says of our log's length can be done without")
+    func inventedSize() throws {
+        let pk = alliance.member("pk")
+        var node = Node("pk", alliance).replication
+        _ = node.handle(.started, now: .t0)
+        let start = try IncarnationNote(
+            Incarnation(number: 1, value: Array(repeating: 1, count: 16)), signer: pk.signer)
+        _ = node.handle(.incarnationBegun(origin: pk.origin, note: start.bytes), now: .t0)
+        node.meet(1, "sv", alliance)
+        func receipt(_ name: String, _ size: UInt64) throws -> [UInt8] {
+            let text = IncarnationReceipt.text(start, size: size, root: MerkleTree.emptyRoot, before: nil)
+            let line = try alliance.member(name).cosigner.sign(text, at: 1)
+            return try SignedNote(text: text, signatures: [line]).bytes
+        }
+        let receipts = [try receipt("sv", 1 << 60), try receipt("us", 0)]
+        _ = node.take(.incarnation(IncarnationNews(note: start.bytes, receipts: receipts)), from: 1)
+        let sv = alliance.member("sv").id
+        #expect(node.incarnationStanding == .takingBack(size: 1 << 60, from: [sv]))
+        _ = node.handle(.waived(member: sv), now: .t0)
+        #expect(node.incarnationStanding == .established)
     }
 
     @Test("Starts are recorded at a bounded rate, and one at a time")

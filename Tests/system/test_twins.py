@@ -29,9 +29,13 @@ class Copies:
 
     def __init__(self, folder, keys, seed):
         self.random = random.Random(seed)
-        self.alliance = Alliance(folder, keys, ("pk", *OTHERS))
+        # Where others reach the member: whichever copy goes on.
+        self.way = Forwarder(None)
+        address = f"https://127.0.0.1:{self.way.port}"
+        self.alliance = Alliance(folder, keys, ("pk", *OTHERS), addresses={"pk": address})
         self.folder = folder
         self.pk = self.alliance["pk"]
+        self.way.target = self.pk.port
         self.count = 0
         # Acknowledged, with the index, and seen with a quorum.
         self.held = {}
@@ -47,6 +51,7 @@ class Copies:
         """The same member's node in another folder and at another port."""
         twin = Node(self.alliance, "pk", True, None)
         twin.folder, twin.log = folder, self.folder / f"{folder.name}.log"
+        self.way.target = twin.port
         return twin
 
     def publish(self, node, quorum=True):
@@ -129,6 +134,7 @@ def copies(workspace, cheap_keys):
     yield made
     made.alliance.stop()
     made.pk.kill()
+    made.way.close()
 
 
 @pytest.mark.timeout(3600)

@@ -23,6 +23,10 @@ struct RestoredMark: Sendable, Hashable {
         ]).encodedForReading()
     }
 
+    init(member: String, origin: String, size: Int64, time: Int64) {
+        (self.member, self.origin, self.size, self.time) = (member, origin, size, time)
+    }
+
     /// Reads a file's bytes.
     ///
     /// - Throws: ``SetupError`` with code `malformed`.

@@ -68,8 +68,7 @@ extension LocalRoutes {
 
     /// The short names of the members whose word is missing.
     private func names(of standing: IncarnationStanding) -> [String] {
-        guard case .waiting(_, let missing, _) = standing else { return [] }
-        return missing.compactMap { charter.member(id: $0)?.name }
+        standing.missing.compactMap { charter.member(id: $0)?.name }
     }
 
     /// The node's own, as it is in use.

@@ -198,8 +198,11 @@ actor PeerNetwork: PeerAccess {
             }
             let addresses = addresses(of: member)
             let isConnected = await driver?.isConnected(member.id) ?? true
-            // Another copy of this node speaks for the member now.
-            if await driver?.isSuperseded ?? true { return }
+            // Another copy of this node speaks for the member now; a charter may give this one another log.
+            if await driver?.isSuperseded ?? true {
+                try? await Task.sleep(for: .milliseconds(Self.backoff.most))
+                continue
+            }
             // Reached from the other side: once that session ends, the first try is due soon again.
             if isConnected { failures = 0 }
             if !addresses.isEmpty, !isConnected {

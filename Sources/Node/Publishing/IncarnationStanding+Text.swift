@@ -3,6 +3,9 @@ import Replication
 import Store
 
 extension IncarnationStanding {
+    /// The members whose word is missing, by id.
+    var missing: [String] { if case .waiting(_, let missing, _) = self { missing } else { [] } }
+
     /// Why nothing of the own log may be signed, for people; nil where it may.
     ///
     /// - Parameter names: the short names of the members whose word is missing.
@@ -13,7 +16,7 @@ extension IncarnationStanding {
         case .superseded:
             return "another copy of this node was started later: this one publishes nothing any more; stop the copy "
                 + "that should not run, and start this one again to go on here"
-        case .takingBack(let size):
+        case .takingBack(let size, _):
             return "others hold this member's log up to \(size), which is more than is here: it is being taken back; "
                 + "where that does not end, the log needs a new key (Docs/operations.md, Starts)"
         case .waiting(_, _, isRestored: true):

@@ -28,8 +28,8 @@ actor Publisher {
     private var needsLeaf = false
     private var keys: SigningKeyFiles?
     private var beginning: Task<Void, Never>?
-    /// The charter that was followed last.
-    private var followed: HashValue?
+    /// How often ``followCharter()`` was asked for, and up to which of these it was done.
+    private var (wishes, fulfilled) = (0, 0)
     /// The log that is being begun: nothing else is published meanwhile.
     private var begun: String?
     /// Why nothing can be published under the charter in force; nil where nothing is wrong.
@@ -95,8 +95,7 @@ actor Publisher {
     }
 
     private func names(of standing: IncarnationStanding) -> [String] {
-        guard case .waiting(_, let missing, _) = standing else { return [] }
-        return missing.map { identity.charter.charter.member(id: $0)?.name ?? $0 }
+        standing.missing.map { identity.charter.charter.member(id: $0)?.name ?? $0 }
     }
 
     /// Waits for a moment where the node has just started: others answer within milliseconds if they are there.
@@ -120,22 +119,26 @@ actor Publisher {
     /// Does what the charter in force asks of this member: finds the keys that it names, begins the log under a new key,
     /// and names the charter there. Where something is missing, ``problem`` says what; it is to be called again then.
     func followCharter() async {
-        while true {
+        wishes += 1
+        let mine = wishes
+        // What is running may have begun under the charter before, or before this start could sign.
+        while fulfilled < mine {
             if let beginning {
                 await beginning.value
             } else {
-                let task = Task { await self.follow() }
-                beginning = task
-                await task.value
-                beginning = nil
+                beginning = Task { await self.followNow() }
             }
-            // What was running may have begun under the charter before.
-            if followed == identity.charter.digest { return }
         }
     }
 
+    private func followNow() async {
+        let upTo = wishes
+        await follow()
+        fulfilled = upTo
+        beginning = nil
+    }
+
     private func follow() async {
-        followed = identity.charter.digest
         keys?.look(for: identity)
         let missing = identity.missing
         problem =
@@ -279,9 +282,14 @@ actor Publisher {
         isRunning = false
     }
 
+    /// What had to be published by the node itself was not.
+    func report(problem error: NodeError) { problem = "\(error)" }
+
     private func publish(_ batch: [(entries: [[UInt8]], answer: @Sendable (Publication) -> Void)]) async {
         let origin = identity.origin
         do {
+            // What waited may have become another copy's to publish.
+            if let reason = await objection() { throw NodeError(reason) }
             let published = try await store.publish(
                 batch.map(\.entries), in: origin,
                 check: { entries, state in EntryChecking.checkNow(entries, after: state) },

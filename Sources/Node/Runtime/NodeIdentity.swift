@@ -11,6 +11,8 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
     let nodeName: String
     private let signers: Mutexed<Signers>
     private let charters: Mutexed<CharterChain>
+    /// The own log in which this start may sign; nil before a quorum has recorded it, and once another copy replaced it.
+    private let permit = Mutexed<String?>(nil)
 
     /// Keys that lie here. Which of them signs is what the charter in force says, so that the next one can lie ready.
     private struct Signers {
@@ -83,8 +85,14 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
         (logSigner == nil ? member.log : nil, replicaSigner == nil ? member.replica : nil)
     }
 
+    /// Lets this start sign in a log, or in none any more.
+    func permit(signingIn origin: String?) { permit.withLock { $0 = origin } }
+
     /// Signs a checkpoint of the own log; only the store calls this, inside the transaction that makes it durable.
     func sign(_ checkpoint: Checkpoint) throws -> [UInt8] {
+        guard permit.withLock({ $0 == checkpoint.origin }) else {
+            throw NodeError("this start of the node may not sign in \(checkpoint.origin) now: see entente status")
+        }
         guard let logSigner else {
             throw NodeError(
                 "the charter names another log key for \(member.name) than lies here: put its file into the node's keys"

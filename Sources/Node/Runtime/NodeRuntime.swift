@@ -212,10 +212,12 @@ struct NodeParts: Sendable, CustomStringConvertible {
         // A range that waits is held checked, at some five times its bytes.
         replication.readyRangesPerLog = 2
         replication.readyBytesPerLog = 8 << 20
+        let restored = RestoredFolder(path: settings.restoredMarkPath, identity: identity, store: store)
+        if try await store.isCopied(since: identity.origin) { restored.mark(logger) }
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
             settings: replication, logger: logger, audit: audit,
-            restored: RestoredFolder(path: settings.restoredMarkPath), isCopied: try await store.isCopied())
+            restored: restored)
         await network.attach(driver)
         await network.refreshTrust()
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
@@ -275,7 +277,9 @@ struct NodeParts: Sendable, CustomStringConvertible {
         case .refused(let refused):
             throw NodeError(
                 "\(settings.rosterPath) is not this member's first roster: \(refused.first?.reason.text ?? "refused")")
-        case .failed(let error): throw error
+        case .failed(let error):
+            // It is tried again.
+            await publisher.report(problem: error)
         }
         await network.refreshTrust()
     }

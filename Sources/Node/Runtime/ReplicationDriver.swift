@@ -45,7 +45,9 @@ actor ReplicationDriver {
     /// One for every time that this start may sign in a log.
     nonisolated let establishments: AsyncStream<String>
     private let newEstablishment: AsyncStream<String>.Continuation
-    private var restored: RestoredFolder?
+    private let restored: RestoredFolder?
+    /// Whether replication has begun.
+    private var hasStarted = false
     /// What paces Replication.
     private let clock = SteadyClock()
     /// ``SteadyClock/wallAhead`` as Replication knows it.
@@ -56,8 +58,7 @@ actor ReplicationDriver {
 
     init(
         identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
-        settings: ReplicationSettings, logger: Logger, audit: AuditFile? = nil, restored: RestoredFolder? = nil,
-        isCopied: Bool = false
+        settings: ReplicationSettings, logger: Logger, audit: AuditFile? = nil, restored: RestoredFolder? = nil
     ) {
         self.identity = identity
         self.store = store
@@ -69,7 +70,7 @@ actor ReplicationDriver {
         self.verified = verified
         replication = Replication(
             settings: settings, me: identity.member.id, membership: Membership(identity.chain), logs: snapshots,
-            seed: UInt64.random(in: 0...UInt64.max), memory: verified, isRestored: restored != nil || isCopied)
+            seed: UInt64.random(in: 0...UInt64.max), memory: verified, isRestored: restored?.isMarked ?? false)
         self.restored = restored
     }
 
@@ -158,6 +159,7 @@ actor ReplicationDriver {
             clockAhead = ahead
             for effect in replication.handle(.clockSet(ahead: ahead), now: now) { perform(effect) }
         }
+        if event == .started { hasStarted = true }
         let effects = replication.handle(event, now: now)
         for effect in effects { perform(effect) }
         switch event {
@@ -210,7 +212,8 @@ actor ReplicationDriver {
             logger.critical(
                 "a peer holds more of this member's own log than this node: the data folder looks restored from a backup; nothing is published until its entries are taken back"
             )
-        case .beginIncarnation, .recordIncarnation, .established, .superseded, .twinSeen: performIncarnation(effect)
+        case .beginIncarnation, .recordIncarnation, .folderIsOlder, .established, .superseded, .twinSeen:
+            performIncarnation(effect)
         case .setTimer(let timer, let time): set(timer, time)
         case .cancelTimer(let timer): timers[timer] = nil
         case .reject(let id, let rejection): note(rejection, by: id)
@@ -227,11 +230,14 @@ actor ReplicationDriver {
         case .beginIncarnation(let origin, let known):
             spawn { await $0.beginIncarnation(origin, above: known) }
         case .recordIncarnation(let origin, let note): enqueue(.recordIncarnation(note: note), origin)
+        case .folderIsOlder: restored?.mark(logger)
         case .established(let origin):
+            identity.permit(signingIn: origin)
             logger.info("this node may sign in its log", metadata: ["log": "\(origin)"])
-            if restored?.isComplete(logger, audit) ?? false { restored = nil }
+            restored?.complete(logger, audit)
             newEstablishment.yield(origin)
         case .superseded(let origin, let later):
+            identity.permit(signingIn: nil)
             let text =
                 "another copy of this node was started later (start \(later.number) of \(origin)): this one publishes nothing "
                 + "and connects to nobody any more; stop the copy that should not run, and start this one again to go on here"
@@ -265,7 +271,13 @@ actor ReplicationDriver {
     ///
     /// - Throws: ``NodeError`` where nobody's word is missing.
     func waive(_ member: CharterMember) throws {
-        guard case .waiting(_, let missing, _) = incarnationStanding, missing.contains(member.id) else {
+        let missing =
+            switch incarnationStanding {
+            case .waiting(_, let missing, _): missing
+            case .takingBack(_, let from): from
+            case .none, .established, .superseded: [String]()
+            }
+        guard missing.contains(member.id) else {
             throw NodeError("this node does not wait for the word of \(member.name): there is nothing to waive")
         }
         logger.warning("the operator goes on without a member's word", metadata: ["member": "\(member.id)"])
@@ -542,7 +554,8 @@ extension ReplicationDriver {
     var isStarting: Bool {
         switch incarnationStanding {
         case .waiting, .takingBack: true
-        case .none, .established, .superseded: false
+        case .none: !hasStarted
+        case .established, .superseded: false
         }
     }
     /// Whether another copy of this node was started later.

@@ -242,6 +242,7 @@ extension Replication {
             offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
+        keepReceipts()
         beginIncarnation(now)
         askForCharter(now)
         scheduleAll(now)

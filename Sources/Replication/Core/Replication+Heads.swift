@@ -52,6 +52,7 @@ extension Replication {
         }
         guard logs[log].fork == nil else { return consideredForked(head, of: log, from: peer, now) }
         if head.size > logs[log].size {
+            if holdsBack(log, from: peer) { return }
             peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)
             offered(head, of: log, by: peer, inline: inline, now)
         } else if head.size == logs[log].size {
@@ -68,6 +69,7 @@ extension Replication {
 
     private mutating func offered(_ head: Head, of log: Int, by peer: Int, inline: RangeAnswer?, _ now: Instant) {
         var head = head
+        if logs[log].isOwn, let known = own?.offered, known < head.size { own?.offered = head.size }
         if logs[log].isOwn, logs[log].offers.last.map({ $0.head.size < head.size }) ?? true {
             emit(.ownLogIsLonger(origin: head.origin, note: head.note))
         }

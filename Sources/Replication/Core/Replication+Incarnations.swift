@@ -23,8 +23,10 @@ extension Replication {
         if own.note == nil || own.isRefused || due > 0 {
             return .waiting(needed: max(due, 1), missing: missing, isRestored: own.isRestored)
         }
-        let longest = longest(own)
-        return longest > logs[log].size ? .takingBack(size: longest) : .established
+        let size = logs[log].size
+        let longer = own.answers.filter { $0.receipt.size > size && isCounted($0.member) }
+        let longest = max(longer.map(\.receipt.size).max() ?? 0, own.offered)
+        return longest > size ? .takingBack(size: longest, from: longer.map(\.member)) : .established
     }
 
     /// How many replicas have answered, or are done without.
@@ -43,7 +45,10 @@ extension Replication {
         }.map(\.id)
     }
 
-    private func longest(_ own: OwnIncarnation) -> UInt64 { own.answers.map(\.receipt.size).max() ?? 0 }
+    /// Whether a member's word on how long our log is stands: not where the operator does without it, or it is none any more.
+    private func isCounted(_ member: String) -> Bool {
+        !waived.containsExactly(member) && membership.members.contains { $0.isActive && $0.id.isExactly(member) }
+    }
 
     /// The charter in force gives us a log: this start is told there, unless it was.
     mutating func beginIncarnation(_ now: Instant) {
@@ -52,6 +57,7 @@ extension Replication {
             return emit(.cancelTimer(.incarnation))
         }
         guard own?.origin != logs[log].origin else { return reviewIncarnation(now) }
+        heardOfOwnLog = []
         own = OwnIncarnation(origin: logs[log].origin, history: logs[log].ownStarts, isRestored: isRestored)
         incarnationDue(now)
     }
@@ -102,17 +108,14 @@ extension Replication {
     ) throws(Rejection) {
         guard let held = own else { return }
         if held.note?.incarnation == note.incarnation {
-            var highest = held.highest
             for receipt in receipts {
                 let known = (own?.answers ?? []).map(\.member)
                 guard let member = try replica(of: receipt, log, known: known) else { continue }
                 own?.answers.append((member, receipt))
                 if let before = receipt.before, !held.history.contains(before) {
-                    own?.isRestored = true
-                    highest = max(highest, before.number)
+                    becomeRestored()
                 }
             }
-            own?.highest = highest
             return reviewIncarnation(now)
         }
         guard !held.history.contains(note.incarnation), held.successor == nil else { return }
@@ -122,7 +125,7 @@ extension Replication {
             guard let number = held.note?.incarnation.number, note.incarnation.number > number else { return }
             return standDown(for: note)
         }
-        own?.isRestored = true
+        becomeRestored()
         own?.highest = max(held.highest, note.incarnation.number)
         guard !held.isRefused, held.note.map({ note.incarnation.number >= $0.incarnation.number }) ?? false else {
             return
@@ -132,6 +135,14 @@ extension Replication {
         own?.refusals += 1
         let wait = backoff(held.refusals + 1)
         emit(.setTimer(.incarnation, at: now + wait + Int64.random(in: 0...wait, using: &random)))
+    }
+
+    /// Somebody knows what this folder does not: it stays so until everybody was heard, also after another start.
+    private mutating func becomeRestored() {
+        guard own?.isRestored == false else { return }
+        own?.isRestored = true
+        isRestored = true
+        emit(.folderIsOlder)
     }
 
     private mutating func noteTwin(_ note: IncarnationNote) {
@@ -147,10 +158,15 @@ extension Replication {
         own?.successor = note.incarnation
         emit(.cancelTimer(.incarnation))
         emit(.superseded(origin: note.origin, by: note.incarnation))
-        for peer in peers.indices { end(peer, Self.isSuperseded) }
+        for peer in peers.indices { leave(peer) }
     }
 
-    static let isSuperseded = Rejection(.superseded, "another copy of this node was started later")
+    /// Ends a session of which nobody is to blame: another copy of this node speaks for the member now.
+    mutating func leave(_ peer: Int) {
+        guard !peers[peer].isEnded else { return }
+        peers[peer].isEnded = true
+        emit(.disconnect(peers[peer].id, Rejection(.superseded, "another copy of this node was started later")))
+    }
 
     /// Looks whether this start may sign now.
     mutating func reviewIncarnation(_ now: Instant) {
@@ -201,31 +217,40 @@ extension Replication {
             try takeReceipts(receipts, of: log, from: peers[peer].id)
             peers[peer].logs[log].heardIncarnation = held
             // What it does not know of that is known here.
-            let isBehind = (logs[log].incarnation?.receipts ?? []).contains { !receipts.contains($0.receipt) }
-            if isOwners || peers[peer].logs[log].toldIncarnation != held || isBehind && mayTellAgain(log, peer, now) {
+            let isBehind = receiptsFor(peer, log).contains { !receipts.contains($0) }
+            let isDue = isOwners ? mayAnswerOwner(log, peer, now) : isBehind && mayTellAgain(log, peer, now)
+            if peers[peer].logs[log].toldIncarnation != held || isDue {
                 tellIncarnation(log, to: peer, now)
             }
             if receipts.count < membership.quorum { passOnAgain(log, besides: peer, now) }
+            // Our key was not here, or the charter names another since.
+            if ours(log) == nil, mayCosign(log), mayRecord(log, now) {
+                record(note, receipts, of: log, from: peers[peer].id, now)
+            }
             return
         }
+        guard mayRecord(log, now) else { return }
         try verify(note, log)
-        // The owner, or whoever passes it on, sends it again.
-        let isTooSoon = logs[log].recordedAt.map { now >= $0 && now - $0 < settings.incarnationSpacing } ?? false
-        guard !isTooSoon, logs[log].recording == nil else { return }
-        logs[log].recordedAt = now
-        logs[log].recording = RecordingIncarnation(note: note, receipts: receipts, source: peers[peer].id)
-        // What an older copy offered is not taken behind the receipt's back; who holds it offers it again.
-        forgetOffers(log)
-        emit(.recordIncarnation(origin: logs[log].origin, note: note.bytes))
+        record(note, receipts, of: log, from: peers[peer].id, now)
     }
 
     /// The shell has stored a start and signed a receipt; neither where it could not, and no receipt without a replica key.
     mutating func incarnationRecorded(_ origin: String, _ note: [UInt8]?, _ receipt: [UInt8], _ now: Instant) {
         guard let log = logIndex(origin), let recording = logs[log].recording else { return }
         logs[log].recording = nil
+        defer {
+            for id in logs[log].heldBack {
+                if let peer = peerIndex(id), peers[peer].isUsable { send(peer, .wantHead(origin: logs[log].origin)) }
+            }
+            logs[log].heldBack = []
+        }
         guard note == recording.note.bytes else { return }
         var known: [(member: String, receipt: IncarnationReceipt)] = []
         if let own = try? IncarnationReceipt(parsing: receipt) { known = [(me, own)] }
+        // Others' receipts of the same start stay.
+        if logs[log].incarnation?.note == recording.note {
+            known += (logs[log].incarnation?.receipts ?? []).filter { !$0.member.isExactly(me) }
+        }
         logs[log].incarnation = RecordedIncarnation(note: recording.note, receipts: known)
         try? takeReceipts(recording.receipts, of: log, from: recording.source, isPassedOn: false)
         for peer in peers.indices where peers[peer].isUsable {
@@ -233,6 +258,38 @@ extension Replication {
             guard isOwners || peers[peer].id == recording.source || !hears(logs[log].owner, peer) else { continue }
             tellIncarnation(log, to: peer, now)
         }
+    }
+
+    /// Whether a start may be recorded now: the owner, or whoever passes it on, sends it again.
+    private func mayRecord(_ log: Int, _ now: Instant) -> Bool {
+        let isTooSoon = logs[log].recordedAt.map { now >= $0 && now - $0 < settings.incarnationSpacing } ?? false
+        return !isTooSoon && logs[log].recording == nil
+    }
+
+    private mutating func record(
+        _ note: IncarnationNote, _ receipts: [IncarnationReceipt], of log: Int, from source: PeerID, _ now: Instant
+    ) {
+        logs[log].recordedAt = now
+        logs[log].recording = RecordingIncarnation(note: note, receipts: receipts, source: source)
+        // What an older copy offered is not taken behind the receipt's back; whoever offered it is asked again.
+        logs[log].heldBack = Array(Set(logs[log].offers.flatMap(\.peers))).sorted()
+        forgetOffers(log)
+        emit(.recordIncarnation(origin: logs[log].origin, note: note.bytes))
+        scheduleAll(now)
+    }
+
+    /// While a start is being recorded nothing further of the log is taken in.
+    ///
+    /// - Returns: whether an offer was held back.
+    mutating func holdsBack(_ log: Int, from peer: Int) -> Bool {
+        guard logs[log].recording != nil else { return false }
+        let id = peers[peer].id
+        if !logs[log].heldBack.contains(id), logs[log].heldBack.count < settings.peers { logs[log].heldBack.append(id) }
+        return true
+    }
+
+    private func mayAnswerOwner(_ log: Int, _ peer: Int, _ now: Instant) -> Bool {
+        peers[peer].logs[log].incarnationToldAt.map { now < $0 || now - $0 >= settings.incarnationSpacing } ?? true
     }
 
     /// Whether a peer may be told of the same start once more.
@@ -252,6 +309,11 @@ extension Replication {
             guard !peers[peer].member.isExactly(logs[log].owner), !hears(logs[log].owner, peer) else { continue }
             tellIncarnation(log, to: peer, now)
         }
+    }
+
+    /// Our own receipt of the start that is recorded.
+    private func ours(_ log: Int) -> IncarnationReceipt? {
+        logs[log].incarnation?.receipts.first { $0.member.isExactly(me) }?.receipt
     }
 
     /// Whether a peer is connected with that member, by its word.
@@ -285,8 +347,16 @@ extension Replication {
         }
         peers[peer].logs[log].incarnationTellings += 1
         peers[peer].logs[log].incarnationToldAt = now
-        let receipts = held.receipts.prefix(WireLimits.incarnationReceipts).map(\.receipt.bytes)
+        let receipts = receiptsFor(peer, log).prefix(WireLimits.incarnationReceipts).map(\.bytes)
         send(peer, .incarnation(IncarnationNews(note: held.note.bytes, receipts: Array(receipts))))
+    }
+
+    /// The receipts that a peer may lack: where it hears the node itself, not those of members that it hears too.
+    private func receiptsFor(_ peer: Int, _ log: Int) -> [IncarnationReceipt] {
+        let known = logs[log].incarnation?.receipts ?? []
+        let isOwner = peers[peer].member.isExactly(logs[log].owner)
+        guard !isOwner, hears(logs[log].owner, peer) else { return known.map(\.receipt) }
+        return known.filter { $0.member.isExactly(me) || !hears($0.member, peer) }.map(\.receipt)
     }
 
     /// As a peer lacks something, or knows something else: tells it of all starts of which it has not spoken itself.
@@ -307,7 +377,7 @@ extension Replication {
     /// Whether a head of its own log comes from a copy of a node that another has replaced.
     func isSuperseded(_ peer: Int, as log: Int) -> Bool {
         guard peers[peer].member.isExactly(logs[log].owner), let start = peers[peer].incarnation,
-            let newest = logs[log].incarnation?.note.incarnation
+            let newest = (logs[log].recording?.note ?? logs[log].incarnation?.note)?.incarnation
         else { return false }
         return start != newest && start.number <= newest.number
     }
@@ -329,5 +399,15 @@ extension Replication {
             throw Rejection(.badSignature, origin: logs[log].origin, "a member's receipt does not verify")
         }
         return member.id
+    }
+
+    /// Receipts count while the charter names the key that made them.
+    mutating func keepReceipts() {
+        for log in logs.indices {
+            let (origin, membership) = (logs[log].origin, membership)
+            logs[log].incarnation?.receipts.removeAll {
+                membership.replica($0.receipt.note.signatures[0], of: origin) == nil
+            }
+        }
     }
 }

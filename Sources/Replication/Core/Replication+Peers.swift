@@ -12,7 +12,7 @@ extension Replication {
             end(index, Rejection(.tooMany, "more than \(settings.peers) sessions"))
             return
         }
-        guard own?.successor == nil else { return end(index, Self.isSuperseded) }
+        guard own?.successor == nil else { return leave(index) }
         send(index, .hello(hello))
         tellOwnIncarnation(to: index)
         tellNeighbours()

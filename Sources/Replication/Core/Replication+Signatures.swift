@@ -93,7 +93,7 @@ extension Replication {
 
 extension Replication {
     /// Whether our cosignatures of this log count under the charter.
-    private func mayCosign(_ log: Int) -> Bool {
+    func mayCosign(_ log: Int) -> Bool {
         membership.replicas(of: logs[log].origin).contains { $0.id.isExactly(me) }
     }
 

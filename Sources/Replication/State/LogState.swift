@@ -118,6 +118,8 @@ struct LogState: Sendable {
     var incarnation: RecordedIncarnation?
     var recording: RecordingIncarnation?
     var recordedAt: Instant?
+    /// Who offered something meanwhile, to be asked for it again.
+    var heldBack: [PeerID] = []
     /// Of our own log: the starts that the store knew at the beginning.
     var ownStarts: [Incarnation] = []
     /// The charter version that a state leaf names and that is not held.

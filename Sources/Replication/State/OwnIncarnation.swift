@@ -9,7 +9,9 @@ public enum IncarnationStanding: Hashable, Sendable {
     /// this folder is older than what somebody knows.
     case waiting(needed: Int, missing: [String], isRestored: Bool)
     /// A replica holds the log up to there, which is more than is held here: it is being taken back.
-    case takingBack(size: UInt64)
+    ///
+    /// - Parameter from: who says so, by id.
+    case takingBack(size: UInt64, from: [String])
     /// Recorded by a quorum: this node may sign.
     case established
     /// Another copy of this node was started later: this one signs nothing any more.
@@ -29,6 +31,8 @@ struct OwnIncarnation: Sendable {
     var isRestored: Bool
     var isEstablished = false
     var successor: Incarnation?
+    /// The size of the largest head of our own log that a peer showed: our key signed it.
+    var offered: UInt64 = 0
     /// Whether another number is due: a replica had recorded a start that is not ours.
     var isRefused = false
     /// The largest number that is known of any start.

@@ -58,6 +58,11 @@ extension Simulation {
             plan(.charter(file, from: .peer(peer, version: version)), on: node)
         case .beginIncarnation(_, let known): plan(.begin(above: known), on: node)
         case .recordIncarnation(let origin, let note): plan(.record(origin: originIndex(origin), note), on: node)
+        case .folderIsOlder:
+            if nodes[node].isHonest && !nodes[node].wasRestored {
+                violate("node \(node) takes its disk for an older one")
+            }
+            nodes[node].isRestored = true
         case .established:
             checkTakenBack(node)
             nameCharter(node)

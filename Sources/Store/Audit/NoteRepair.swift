@@ -60,6 +60,16 @@ struct NoteRepair {
     /// A start that the log's key did not sign is let go: the node tells again when it starts.
     private mutating func repairIncarnation() throws {
         guard try !NoteCheck.isIncarnationGood(db, log, charters) else { return }
+        // A start that is good stays, whatever its receipt is: an older one must not be taken.
+        let isSigned = try Data.fetchOne(
+            db, sql: "SELECT note FROM main.incarnation WHERE log = ?", arguments: [log.id]
+        )
+        .flatMap { try? IncarnationNote(parsing: [UInt8]($0)) }
+        .map { (try? $0.verify(by: log.member.log)) != nil }
+        if isSigned ?? false {
+            try db.execute(sql: "UPDATE main.incarnation SET receipt = x'' WHERE log = ?", arguments: [log.id])
+            return count("let go of a damaged receipt for its node's start")
+        }
         try db.execute(sql: "DELETE FROM main.incarnation WHERE log = ?", arguments: [log.id])
         count("let go of a damaged record of its node's start")
     }
