@@ -34,6 +34,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case ignoresCuts = "ignores-cuts"
     /// A roster counts whatever its ordinal.
     case replaysRosters = "replays-rosters"
+    /// Heads of forked logs are not told to others.
+    case keepsForkHeads = "keeps-fork-heads"
+    /// Counting in a forked log ends at the first quorum that a node happens to know, not at the largest.
+    case endsAtFirstQuorum = "ends-at-first-quorum"
     /// What needs a second officer counts without one.
     case ignoresSecondOfficer = "ignores-second-officer"
 
@@ -65,6 +69,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .decidesByArrival: "of contradicting charters the first to come is in force"
         case .ignoresCuts: "cuts are passed over"
         case .replaysRosters: "a roster counts whatever its ordinal"
+        case .keepsForkHeads: "heads of forked logs are not told to others"
+        case .endsAtFirstQuorum: "counting in a forked log ends at the first quorum that comes"
         case .ignoresSecondOfficer: "what needs a second officer counts without one"
         case .signsAtOnce: "a node signs before anybody has recorded its start"
         case .noTakingBack: "a restored node signs before what others hold of its log is here again"

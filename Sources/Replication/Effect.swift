@@ -37,6 +37,18 @@ public enum Effect: Hashable, Sendable {
     case proveFork(origin: String, ours: [UInt8], other: [UInt8])
     /// Store the proof that a log is forked, in the place of one that was stored before: it is never dropped.
     case persistFork(origin: String, proof: [UInt8])
+    /// Store these notes of a forked log's heads, in the place of those that were stored before.
+    case persistForkHeads(origin: String, [[UInt8]])
+    /// A log is forked, and counting in it ends at this note's checkpoint, or with nothing at all where the note is empty.
+    /// Make what is held of it just that, in one transaction, and report ``Event/forkSettled(origin:_:)``:
+    ///
+    /// - Where the store knows of a quorum that is larger, it takes that in the note's place.
+    /// - Where our tree, or a branch that was set aside, has the checkpoint, the log becomes that tree up to there.
+    /// - Else it becomes what lies within the largest quorum that is held: the rest is asked for then.
+    ///
+    /// Entries that the log has no longer are set aside, never dropped; all that is derived is derived again. What lies
+    /// within a quorum stays: once a forked log was settled it only grows.
+    case settleFork(origin: String, end: [UInt8])
     /// Draw a random value, store durably that this node starts with a number above this one, sign the note and report
     /// ``Event/incarnationBegun(origin:note:)``; nothing where the log's key is not here: it is asked again.
     case beginIncarnation(origin: String, above: UInt64)

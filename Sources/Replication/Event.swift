@@ -50,6 +50,8 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// The shell has made a fork proof.
     case forkProven(origin: String, proof: [UInt8])
+    /// The shell has dealt with an ``Effect/settleFork(origin:end:)``.
+    case forkSettled(origin: String, ForkOutcome)
     /// The shell has stored that this node starts, durably, and signed the note.
     case incarnationBegun(origin: String, note: [UInt8])
     /// The shell has stored the start of another member's node and signed a receipt, which is empty without a replica
@@ -81,6 +83,20 @@ public enum CharterOutcome: Hashable, Sendable {
     /// It is no valid successor.
     case rejected(Rejection)
     /// We could not store it; nobody is to blame.
+    case failed
+}
+
+/// What is held of a forked log now.
+public enum ForkOutcome: Hashable, Sendable {
+    /// All of it lies within a quorum, as far as that is known here.
+    ///
+    /// - Parameters:
+    ///   - size: the number of entries.
+    ///   - root: the root of the tree of that size.
+    ///   - head: the note of the head at that size, with its cosignatures; empty where none is held.
+    ///   - waiting: notes of larger heads of which replicas' cosignatures are held, the largest ones.
+    case held(size: UInt64, root: HashValue, head: [UInt8], waiting: [[UInt8]])
+    /// Nothing has changed, since we could not store it.
     case failed
 }
 
@@ -150,6 +166,8 @@ public struct LogSnapshot: Hashable, Sendable {
     public var isContradicted: Bool
     /// The fork proof that is stored; empty without any.
     public var fork: [UInt8]
+    /// Of a forked log: the notes that ``Effect/persistForkHeads(origin:_:)`` stored.
+    public var forkHeads: [[UInt8]] = []
     /// What is stored of the starts of the log's node.
     public var incarnations: IncarnationRecord
     /// Documents that the log names and that are not held; as many as the store likes to tell at once.

@@ -1,3 +1,4 @@
+public import Alliance
 public import TransparencyLog
 
 /// What Replication needs to know of the charter in force: who speaks in which log, and whose cosignatures count.
@@ -41,6 +42,20 @@ public struct Membership: Hashable, Sendable {
         }
     }
 
+    /// A charter that was in force.
+    public struct Former: Hashable, Sendable {
+        /// How many replica cosignatures a checkpoint needed.
+        public var quorum: Int
+        /// The members that it named.
+        public var members: [Member]
+
+        /// Describes a charter that was in force.
+        public init(quorum: Int, members: [Member]) {
+            self.quorum = quorum
+            self.members = members
+        }
+    }
+
     /// The alliance: SHA-256 of charter version 1's payload.
     public let alliance: HashValue
     /// The version of the charter in force.
@@ -54,16 +69,25 @@ public struct Membership: Hashable, Sendable {
     /// The digests of every charter that is held, by version; where two of one version contradict each other, neither
     /// of them is in force.
     public let known: [UInt64: [HashValue]]
+    /// The decided charters before the one in force, of which a quorum that was reached once still counts (formats 11).
+    public let former: [Former]
+    /// Where the newest decided charter that cuts a log cuts it, by origin.
+    public let cuts: [String: CharterCut]
     /// The positions of members by the ID of their replica key; few IDs, if any, are of two keys.
     private let positionsByReplicaKey: [UInt32: [Int]]
 
     /// Describes a charter. Members are kept sorted by id; the charter has been checked, so ids and origins differ.
     ///
-    /// - Parameter known: the charters held beside the one in force.
+    /// - Parameters:
+    ///   - known: the charters held beside the one in force.
+    ///   - former: the decided ones before it.
+    ///   - cuts: the newest cut of each log.
     public init(
         alliance: HashValue, version: UInt64, digest: HashValue, quorum: Int, members: [Member],
-        known: [UInt64: [HashValue]] = [:]
+        known: [UInt64: [HashValue]] = [:], former: [Former] = [], cuts: [String: CharterCut] = [:]
     ) {
+        self.former = former
+        self.cuts = cuts
         self.known = known.merging([version: [digest]]) { old, new in old.contains(digest) ? old : old + new }
         self.alliance = alliance
         self.version = version
@@ -112,6 +136,19 @@ public struct Membership: Hashable, Sendable {
     /// The members whose cosignatures count for a log: active, with a replica key, never the owner (formats 4).
     public func replicas(of origin: String) -> [Member] {
         members.filter { $0.isActive && $0.replicaKey != nil && !$0.origin.isExactly(origin) }
+    }
+
+    /// Whose cosignatures make a quorum of a log, under each decided charter.
+    func quorums(of origin: String) -> [ForkEnding.Quorum] {
+        let owner = owner(of: origin)?.id ?? ""
+        return ([Former(quorum: quorum, members: members)] + former).map { charter in
+            ForkEnding.Quorum(
+                needed: charter.quorum,
+                replicas: charter.members.compactMap { member in
+                    guard member.isActive, !member.id.isExactly(owner), let key = member.replicaKey else { return nil }
+                    return ForkEnding.Quorum.Replica(member: member.id, key: key)
+                })
+        }
     }
 
     /// Whose cosignature of this log a line says it is, if it would count.

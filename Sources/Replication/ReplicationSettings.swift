@@ -76,6 +76,11 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var earlyHeadsPerLog: Int = 16
     /// Fork proofs of one log that take the place of another, until the node starts again.
     public var forkReplacements: Int = 8
+    /// Most heads of a forked log that one member cosigned and that are remembered, as they may get a quorum.
+    public var forkHeadsPerMember: Int = 16
+    /// News of one forked log's heads that are passed on at once, until the node starts again; later ones, unless they change
+    /// where counting ends, go with the periodic exchange.
+    public var forkPushes: Int = 64
     /// Between two answers with all heads to one peer, at least; milliseconds.
     public var headsInterval: Int64 = 500
     /// Most sessions with peers.
@@ -110,7 +115,7 @@ public struct ReplicationSettings: Hashable, Sendable {
             concurrentLogs, slowLogs, slowRangesPerPeer, headsLines, readyRangesPerLog, readyBytesPerLog,
             servedRangesPerPeer, concurrentDocuments,
             rememberedDocuments, recentHeadsPerLog, offeredHeadsPerLog, oldHeadsPerLog, oldHeadChecksPerLog,
-            earlyHeadsPerLog, forkReplacements, peers, rejectionsPerPeer,
+            earlyHeadsPerLog, forkReplacements, forkHeadsPerMember, forkPushes, peers, rejectionsPerPeer,
         ]
         return counts.contains(where: { $0 < 1 }) ? "a limit is below 1" : nil
     }

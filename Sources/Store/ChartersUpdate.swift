@@ -27,7 +27,8 @@ struct ChartersUpdate {
             guard let governance = LogGovernance(of: origin, under: chain),
                 chain.current.charter.member(id: governance.member) != nil
             else { continue }
-            let log = try Store.open(db, origin, chain, writer.recentLimits)
+            var log = try Store.open(db, origin, chain, writer.recentLimits)
+            log.setBacks = writer.setBacks[origin, default: 0]
             guard !isOutdated(log) else {
                 logs[origin] = try derive(log, chain)
                 continue
@@ -65,7 +66,7 @@ struct ChartersUpdate {
     }
 
     /// Counts a log from its first entry on. Its entries, tree and heads stay as they are.
-    private func derive(_ held: OpenLog, _ chain: CharterChain) throws -> OpenLog {
+    func derive(_ held: OpenLog, _ chain: CharterChain) throws -> OpenLog {
         let origin = held.state.governance.origin
         let statements = try writer.statements(db)
         // What is recent moves first: identities stay, whatever counts.
@@ -74,7 +75,7 @@ struct ChartersUpdate {
         try forget(held)
         var log = OpenLog(
             id: held.id, state: try LogState(origin: origin, chain: chain), frontier: held.frontier,
-            headSize: held.headSize, recent: RecentTables(upTo: held.size))
+            headSize: held.headSize, setBacks: held.setBacks, recent: RecentTables(upTo: held.size))
         var batch: [[UInt8]] = []
         var waiting: [[[UInt8]]] = []
         var entries = 0

@@ -65,6 +65,7 @@ enum Schema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("8: where counting in forked logs ends") { db in try db.execute(sql: forks) }
         return migrator
     }
 
@@ -156,6 +157,37 @@ enum Schema {
         -- Where a page's newest form stands in recent_page; -1 where there is no such page any more.
         CREATE TABLE recent_place(map INTEGER NOT NULL, page INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY(map, page)) STRICT, WITHOUT ROWID;
         CREATE TABLE recent_identity(log INTEGER NOT NULL, prefix INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY(log, prefix, entry)) STRICT, WITHOUT ROWID;
+        """
+
+    private static let forks = """
+        -- Logs that were set back to a quorum, since they are forked; from then on they only grow.
+        CREATE TABLE settled_fork(
+            log INTEGER PRIMARY KEY,
+            -- The largest size that this node's replica key had cosigned.
+            cosigned INTEGER NOT NULL CHECK (cosigned >= 0)
+        ) STRICT;
+        -- Heads of forked logs that replicas cosigned: what counting ends at, and larger ones. Whole notes.
+        CREATE TABLE fork_head(
+            log INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            root BLOB NOT NULL CHECK (length(root) = 32),
+            note BLOB NOT NULL,
+            PRIMARY KEY(log, size, root)
+        ) STRICT, WITHOUT ROWID;
+        -- Branches of forked logs that do not count: entries from base on, where the tree of the log that is held has them no more.
+        CREATE TABLE set_aside(
+            id INTEGER PRIMARY KEY,
+            log INTEGER NOT NULL,
+            base INTEGER NOT NULL CHECK (base >= 0),
+            size INTEGER NOT NULL CHECK (size >= base),
+            root BLOB NOT NULL CHECK (length(root) = 32)
+        ) STRICT;
+        CREATE TABLE set_aside_entry(
+            branch INTEGER NOT NULL,
+            position INTEGER NOT NULL,
+            packed BLOB NOT NULL CHECK (length(packed) > 0),
+            PRIMARY KEY(branch, position)
+        ) STRICT, WITHOUT ROWID;
         """
 
     private static let signatures = """

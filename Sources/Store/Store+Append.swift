@@ -99,6 +99,9 @@ extension Store {
         let (result, view) = try await write { [documents] db, writer in
             let statements = try writer.statements(db)
             let log = try writer.log(origin, db)
+            guard try !Self.isSettled(db, log.id) else {
+                throw StoreError(.rollback, "\(origin) is forked: nothing more is published in it")
+            }
             var press = Press(db: db, log: log, statements: statements, documents: documents, check: check)
             let results = try press.publish(submissions)
             if submissions.isEmpty { try press.publishLeaf() }

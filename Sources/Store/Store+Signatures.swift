@@ -59,6 +59,7 @@ extension Store {
                     WHERE origin = ?2 AND cosigned <= ?1 AND size >= ?1 AND (end_index IS NULL OR end_index >= ?1)
                         AND NOT EXISTS (SELECT 1 FROM contradiction WHERE contradiction.log = log.id)
                         AND NOT EXISTS (SELECT 1 FROM fork WHERE fork.log = log.id)
+                        AND NOT EXISTS (SELECT 1 FROM settled_fork WHERE settled_fork.log = log.id)
                     """
             ).execute(arguments: [Int64(size), origin])
             guard db.changesCount == 1 else {
@@ -149,7 +150,7 @@ extension Store {
                     db.cachedStatement(
                         sql: """
                             SELECT origin FROM log
-                            WHERE id IN (SELECT log FROM contradiction UNION SELECT log FROM fork)
+                            WHERE id IN (SELECT log FROM contradiction UNION SELECT log FROM fork UNION SELECT log FROM settled_fork)
                             """)))
         }
     }
@@ -176,7 +177,7 @@ extension Store {
         }
     }
 
-    private static func keep(
+    static func keep(
         _ signatures: [StoredCosignature], _ db: Database, _ log: Int64, _ size: UInt64
     ) throws {
         for signature in signatures {

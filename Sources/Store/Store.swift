@@ -177,10 +177,13 @@ public final class Store: Sendable {
         await Task { [pool, writer] in try? await pool.writeWithoutTransaction { _ in writer.forget() } }.value
     }
 
-    /// Makes changes visible once they are durable. Sizes never shrink, so of two calls that cross the longer log stays.
+    /// Makes changes visible once they are durable. Sizes only shrink where a forked log is set back, which is counted: so of
+    /// two calls that cross the later stays.
     func show(_ changed: [String: LogView]) {
         views.withLock { views in
-            for (origin, view) in changed where views[origin].map({ $0.frontier.size <= view.frontier.size }) ?? true {
+            for (origin, view) in changed
+            where views[origin].map({ ($0.setBacks, $0.frontier.size) <= (view.setBacks, view.frontier.size) }) ?? true
+            {
                 views[origin] = view
             }
         }
@@ -220,11 +223,14 @@ struct LogView {
     let frontier: TreeFrontier
     /// Maps that the writer has loaded; copies share their memory.
     let maps: [String: RegisterMap]
+    /// How often the log was set back since the start.
+    let setBacks: Int
 
     init(_ log: OpenLog) {
         state = log.state
         frontier = log.frontier
         maps = log.maps
+        setBacks = log.setBacks
     }
 }
 

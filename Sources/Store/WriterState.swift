@@ -11,6 +11,8 @@ final class WriterState: @unchecked Sendable {
     var logs: [String: OpenLog] = [:]
     /// The charters that are known; nil before the first is installed.
     var chain: CharterChain?
+    /// How often each log was set back since the start, by origin.
+    var setBacks: [String: Int] = [:]
     let recentLimits: RecentTables.Limits
     /// Prepared when the writer's connection is first written on; finalised before it is closed.
     private var prepared: HotStatements?
@@ -35,7 +37,8 @@ final class WriterState: @unchecked Sendable {
     func log(_ origin: String, _ db: Database) throws -> OpenLog {
         if let log = logs[origin] { return log }
         guard let chain else { throw StoreError(.unknown, "no charter is installed here yet") }
-        let log = try Store.open(db, origin, chain, recentLimits)
+        var log = try Store.open(db, origin, chain, recentLimits)
+        log.setBacks = setBacks[origin, default: 0]
         try Store.compareMaps(log, db)
         logs[origin] = log
         return log
@@ -52,6 +55,8 @@ struct OpenLog {
     /// The table's ids of maps.
     var mapIDs: [String: Int64] = [:]
     var headSize: UInt64
+    /// How often it was set back since the start.
+    var setBacks = 0
     var recent: RecentTables
 
     var size: UInt64 { frontier.size }

@@ -94,6 +94,10 @@ struct PackedEntryTests {
                     DROP TABLE fork;
                     DROP TABLE incarnation;
                     DROP TABLE own_incarnation;
+                    DROP TABLE settled_fork;
+                    DROP TABLE fork_head;
+                    DROP TABLE set_aside;
+                    DROP TABLE set_aside_entry;
                     ALTER TABLE log DROP COLUMN settled;
                     DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1%';
                     """)

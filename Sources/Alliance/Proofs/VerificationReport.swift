@@ -37,6 +37,8 @@ public struct VerificationReport: Sendable {
         case expiry
         /// The newest quorum is new enough for the question.
         case freshness
+        /// Of a log that the caller can prove to be forked: a quorum held the checkpoint, and the question is not about now.
+        case fork
         /// The register's definition is the one that the charter lists, or the member's own.
         case definition
         /// The key is in canonical form.

@@ -27,6 +27,8 @@ public struct VerificationOptions: Hashable, Sendable {
     public var asked: Asked
     /// How old the newest quorum may be in questions about now, in seconds.
     public var maximumAge: Int64
+    /// Proofs that logs are forked; those of other logs, and those that do not hold, make no difference.
+    public var forks: [ForkProof] = []
 
     /// A day.
     public static let defaultMaximumAge: Int64 = 86_400
@@ -69,6 +71,7 @@ public struct Verifier: Sendable {
         work.checkCharter()
         work.checkLog()
         work.checkQuorum()
+        work.checkFork()
         work.checkDefinition()
         work.checkRow()
         work.checkRosters()
@@ -278,6 +281,25 @@ extension Verification {
         } else {
             note(.freshness, .cannotTell, "The newest quorum is of \(shown): too old to tell what holds now.")
         }
+    }
+
+    /// What follows where the caller can prove that the log is forked: what had a quorum stays final, and nobody says any more
+    /// that it is still so (formats, section 11).
+    mutating func checkFork() {
+        guard let member, let fork = options.forks.first(where: { (try? $0.verify(by: member.log)) != nil }) else {
+            return
+        }
+        let told = "\(member.title) signed two stories, of \(fork.sizes.smaller) and \(fork.sizes.larger) entries"
+        guard judgement?.isReached ?? false else {
+            return note(.fork, .failed, "\(told), and no quorum held this one: it counts nowhere.")
+        }
+        guard on == nil else {
+            return note(.fork, .passed, "\(told); a quorum held this one, and what had a quorum stays.")
+        }
+        note(
+            .fork, .cannotTell,
+            "\(told): nobody cosigns that log any more, so what holds now cannot be told. What a quorum held stays: ask about "
+                + "a date (--on).")
     }
 
     /// The first quorum's checkpoint, where the proof has one.

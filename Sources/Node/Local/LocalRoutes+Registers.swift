@@ -26,7 +26,7 @@ extension LocalRoutes {
     }
 
     /// Rows of one page.
-    private static let rowLimit: UInt64 = 1_000
+    static let rowLimit: UInt64 = 1_000
 
     func rows(_ query: LocalQuery) async throws -> JSONValue {
         let map = try query.required("register")

@@ -100,6 +100,12 @@ extension LocalRoutes {
     private func problem(_ record: LogRecord, _ status: LogStatus?) -> String? {
         if let end = record.end { return "counting ended at entry \(end.index): \(end.reason.rawValue)" }
         guard let status else { return nil }
+        if status.isForked {
+            let missing = (status.end ?? 0) > record.size ? ", of which \(record.size) are held" : ""
+            return
+                "the log signed two heads that cannot both be true: it counts up to \(status.end ?? 0) entries\(missing) "
+                + "(entente fork show)"
+        }
         if status.isContradicted { return "the log signed two heads that cannot both be true" }
         switch status.state {
         case .current, .fetching: return nil

@@ -51,11 +51,8 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         get("/v1/entry") { query, _, _ in LocalAnswer.json(try await entry(query)) }
         get("/v1/documents") { query, _, _ in LocalAnswer.json(try await documents(query)) }
         get("/v1/documents/{digest}") { _, _, context in try document(context) }
-        get("/v1/forks") { _, _, _ in
-            LocalAnswer.json([
-                "forks": .array(try await store.forks().map { .string(String(decoding: $0.bytes, as: UTF8.self)) })
-            ])
-        }
+        get("/v1/forks") { _, _, _ in LocalAnswer.json(try await forks()) }
+        get("/v1/set-aside") { query, _, _ in LocalAnswer.json(try await setAside(query)) }
         get("/v1/snapshot") { _, _, _ in snapshot() }
         get("/v1/receipts") { query, _, _ in LocalAnswer.json(try await receipts(query)) }
         get("/v1/prove") { query, _, _ in try await prove(query) }

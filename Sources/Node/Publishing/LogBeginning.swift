@@ -73,12 +73,13 @@ struct LogBeginning: Sendable {
 
     /// The next part of what the log before held beyond its cut, and where the part after it begins; nil at the end.
     ///
-    /// Batch by batch, as it was published: an approval stands behind what it approves.
+    /// Batch by batch, as it was published: an approval stands behind what it approves. Where the log before is forked, what
+    /// was set aside of it follows, as if it stood behind it.
     func late(
         from index: UInt64, of source: String
     ) async throws -> (batches: [[[UInt8]]], next: UInt64)? {
         let held = try store.size(of: source)
-        guard index < held else { return nil }
+        guard index < held else { return try await setAside(from: index, behind: held, of: source) }
         var batches: [[[UInt8]]] = []
         var (next, statements, bytes) = (index, 0, 0)
         while next < held, statements < Self.page.statements, bytes < Self.page.bytes {
@@ -92,6 +93,38 @@ struct LogBeginning: Sendable {
             next = range.to
         }
         return next > index ? (batches, next) : nil
+    }
+
+    /// The next part of what was set aside of the log before, branch by branch; positions go on behind what it holds.
+    private func setAside(
+        from position: UInt64, behind held: UInt64, of source: String
+    ) async throws -> (batches: [[[UInt8]]], next: UInt64)? {
+        var start = held
+        for branch in try await store.setAside(of: source) {
+            let end = start + branch.size - branch.base
+            guard position < end else {
+                start = end
+                continue
+            }
+            var entries: [[UInt8]] = []
+            var (whole, bytes) = (0, 0)
+            var next = branch.base + position - start
+            // A branch ends with a state leaf, and so does each part of it.
+            while next < branch.size, whole == 0 || whole < Self.page.statements && bytes < Self.page.bytes {
+                let found = try await store.entries(of: branch, from: next, limit: 256)
+                guard !found.isEmpty else { break }
+                for entry in found {
+                    entries.append(entry.bytes)
+                    bytes += entry.bytes.count
+                    if entry.bytes.starts(with: StateLeaf.familyPrefix) { whole = entries.count }
+                }
+                next += UInt64(found.count)
+            }
+            guard whole > 0 else { return nil }
+            let batches = entries[..<whole].split(whereSeparator: { $0.starts(with: StateLeaf.familyPrefix) })
+            return (batches.map(Array.init), position + UInt64(whole))
+        }
+        return nil
     }
 
     /// The entries cut behind each state leaf.

@@ -49,7 +49,16 @@ final class LogJobs: AsyncSequence, Sendable {
             // One of a log is proof enough; a log that goes on forking must not keep us busy.
             let isAsked = waiting.contains { if case .proveFork = $0 { true } else { false } }
             if isAsked { return }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .recordIncarnation: break
+        case .persistForkHeads:
+            // They are all that are known.
+            for (index, other) in waiting.enumerated() {
+                guard case .persistForkHeads = other else { continue }
+                waiting[index] = job
+                return
+            }
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .settleFork,
+            .recordIncarnation:
+            break
         }
         waiting.append(job)
     }

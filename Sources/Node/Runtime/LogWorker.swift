@@ -13,6 +13,7 @@ struct LogWorker: Sendable {
     let logger: Logger
     let checked: CheckedRanges
     let verified: VerifiedSignatures
+    var audit: AuditFile?
 
     /// What can be asked; see ``Replication/Effect``.
     enum Job: Sendable {
@@ -24,6 +25,8 @@ struct LogWorker: Sendable {
         case recordContradiction(ours: [UInt8]?, other: [UInt8])
         case proveFork(ours: [UInt8], other: [UInt8])
         case persistFork(proof: [UInt8])
+        case persistForkHeads([[UInt8]])
+        case settleFork(end: [UInt8])
         case recordIncarnation(note: [UInt8])
     }
 
@@ -59,6 +62,10 @@ struct LogWorker: Sendable {
             case .persistFork(let proof):
                 try await store.keepFork(try ForkProof(parsing: proof))
                 return nil
+            case .persistForkHeads(let notes):
+                try await store.keepForkHeads(notes, of: origin)
+                return nil
+            case .settleFork(let end): return .forkSettled(origin: origin, await settleFork(end))
             case .recordIncarnation(let note): return await record(note)
             }
         } catch {
@@ -82,6 +89,42 @@ struct LogWorker: Sendable {
             throw NodeError("\(origin) is no member's log any more")
         }
         return try ForkProof(of: other, ours, branch: branch, key: key).bytes
+    }
+
+    /// Makes the forked log what counts of it.
+    private func settleFork(_ note: [UInt8]) async -> ForkOutcome {
+        do {
+            let settled = try await store.settleFork(origin, end: try end(note), check: EntryChecking.checkNow)
+            if settled.hasChanged { tell(settled) }
+            return .held(size: settled.size, root: settled.root, head: settled.head, waiting: settled.waiting)
+        } catch {
+            logger.error("a forked log could not be set back", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
+            return .failed
+        }
+    }
+
+    private func tell(_ settled: SettledLog) {
+        logger.notice(
+            "counting in a forked log ends",
+            metadata: [
+                "log": "\(origin)", "entries": "\(settled.size)", "set-aside": "\(settled.setAside)",
+            ])
+        audit?.append(
+            .fork, "counting in \(origin), which is forked, ends at \(settled.size) entries",
+            [
+                "log": .string(origin), "size": .integer(Int64(settled.size)),
+                "setAside": .integer(Int64(settled.setAside)),
+            ], durable: true)
+    }
+
+    private func end(_ bytes: [UInt8]) throws -> Store.ForkEnd? {
+        guard !bytes.isEmpty else { return nil }
+        let note = try SignedNote(parsing: bytes)
+        let checkpoint = try Checkpoint(parsing: note.text)
+        return Store.ForkEnd(
+            size: checkpoint.size, root: checkpoint.root, note: try ownLine(of: note), full: bytes,
+            cosignatures: stored(note.signatures, under: note.text))
     }
 
     /// Records the start of the log's node, and signs a receipt.

@@ -366,16 +366,18 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let contradicted = try await store.contradictedOrigins()
         let forks = try await store.forks()
         let starts = try await store.incarnations()
+        let heads = try await store.forkHeads()
         var snapshots: [LogSnapshot] = []
         for record in try await store.logs() {
             let head = try await store.checkpoints(of: record.origin).head
-            snapshots.append(
-                LogSnapshot(
-                    origin: record.origin, size: record.size, root: record.frontier.root,
-                    head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
-                    isContradicted: contradicted.contains(record.origin),
-                    fork: forks.first { $0.origin == record.origin }?.bytes ?? [],
-                    incarnations: starts[record.origin] ?? IncarnationRecord()))
+            var snapshot = LogSnapshot(
+                origin: record.origin, size: record.size, root: record.frontier.root,
+                head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
+                isContradicted: contradicted.contains(record.origin),
+                fork: forks.first { $0.origin == record.origin }?.bytes ?? [],
+                incarnations: starts[record.origin] ?? IncarnationRecord())
+            snapshot.forkHeads = heads[record.origin] ?? []
+            snapshots.append(snapshot)
         }
         if var first = snapshots.first {
             let wanted = try await store.wantedDocuments(limit: 10_000)

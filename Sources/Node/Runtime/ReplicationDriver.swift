@@ -35,7 +35,8 @@ actor ReplicationDriver {
     /// Whether a peer holds more of our own log than we do.
     var ownLogIsLonger: Bool {
         let origin = identity.origin
-        return ownTarget.origin == origin && ((try? store.size(of: origin)) ?? 0) < ownTarget.size
+        // What others hold of a forked log is not taken back.
+        return !ownLogIsForked && ownTarget.origin == origin && ((try? store.size(of: origin)) ?? 0) < ownTarget.size
     }
     /// Whether it is known that our own log signed what cannot be.
     var ownLogIsForked: Bool { replication.status(ofLog: identity.origin)?.isContradicted ?? false }
@@ -84,11 +85,14 @@ actor ReplicationDriver {
                 guard let waiting = jobs[origin] else { continue }
                 let worker = LogWorker(
                     origin: origin, store: store, identity: identity, logger: logger, checked: checked,
-                    verified: verified)
+                    verified: verified, audit: audit)
                 group.addTask {
                     for await job in waiting {
                         let event = await worker.perform(job)
-                        if case .ingested(_, .stored) = event { await self.peers.logAdvanced(worker.origin) }
+                        switch event {
+                        case .ingested(_, .stored), .forkSettled(_, .held): await self.peers.logAdvanced(worker.origin)
+                        default: break
+                        }
                         if let event { await self.handle(event) } else { await self.changed() }
                     }
                 }
@@ -200,6 +204,8 @@ actor ReplicationDriver {
                 ], durable: true)
             logger.critical("a log is forked: it is cosigned no further", metadata: ["log": "\(origin)"])
             enqueue(.persistFork(proof: proof), origin)
+        case .persistForkHeads(let origin, let notes): enqueue(.persistForkHeads(notes), origin)
+        case .settleFork(let origin, let end): enqueue(.settleFork(end: end), origin)
         case .ownLogIsLonger(let origin, let note):
             let size = (try? SignedNote(parsing: note)).flatMap { try? Checkpoint(parsing: $0.text) }?.size ?? 0
             ownTarget = (origin, ownTarget.origin == origin ? max(ownTarget.size, size) : size)

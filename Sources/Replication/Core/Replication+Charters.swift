@@ -233,6 +233,7 @@ extension Replication {
             if !hasCosigned(log) { cosign(log, now) }
             if let version = logs[log].waitingForCharter, version <= new.version { logs[log].waitingForCharter = nil }
         }
+        rejudgeForks(now)
         for peer in peers.indices {
             moveOn(peer, from: charter.asked?.peer == peers[peer].id ? nil : peers[peer].charterCursor.map { $0 - 1 })
         }

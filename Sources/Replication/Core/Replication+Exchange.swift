@@ -21,15 +21,15 @@ extension Replication {
         setExchangeTimer(peer, now)
     }
 
-    /// SHA-256 over the charter, and by log the digest of its head, whether it is forked, and the newest start of its node: equal
-    /// where there is nothing to tell each other.
+    /// SHA-256 over the charter, and by log the digest of its head, what is known of its fork, and the newest start of its
+    /// node: equal where there is nothing to tell each other.
     mutating func digest() -> HashValue {
         var writer = FieldWriter(reserving: 40 + 32 * logs.count)
         writer.write(membership.version)
         writer.write(membership.digest)
         for log in logs.indices {
             if let digest = headDigest(log) { writer.write(digest) }
-            if logs[log].fork != nil { writer.write(logs[log].origin) }
+            writeFork(of: log, to: &writer)
             if let start = newestIncarnation(log) {
                 writer.write(start.number)
                 writer.write(start.value)
@@ -46,6 +46,8 @@ extension Replication {
         writer.write(logs[log].origin)
         writer.write(head.size)
         writer.write(head.root)
+        // Of a forked log it matters who cosigned, not when.
+        if logs[log].fork != nil { return HashValue.sha256(writer.bytes) }
         writer.write(UInt32(head.cosignatures.count))
         for signature in head.cosignatures {
             writer.write(signature.member)

@@ -2,14 +2,15 @@ internal import Alliance
 internal import TransparencyLog
 
 // Forks: a log signed two heads of which at most one can be true. Whoever holds the larger one makes a proof, which goes to
-// everybody and is never dropped; nobody who has it cosigns that log further (formats 11).
+// everybody and is never dropped; nobody who has it cosigns that log further, and all count it to the same place, as
+// Replication+ForkEnds.swift has it (formats 11).
 
 extension Replication {
     /// Has a proof made of our head and another that contradicts it, where a proof is not held yet.
     mutating func proveFork(_ log: Int, by other: Head) {
-        guard let ours = logs[log].head, other.size > 0, other.size <= ours.size, ours.key != other.key else { return }
-        if let held = logs[log].fork, held.sizes.smaller <= other.size { return }
-        guard logs[log].forkReplacements < settings.forkReplacements else { return }
+        guard logs[log].fork == nil, let ours = logs[log].head, other.size > 0, other.size <= ours.size,
+            ours.key != other.key
+        else { return }
         emit(.proveFork(origin: logs[log].origin, ours: ours.bareNote, other: other.bareNote))
     }
 
@@ -60,17 +61,21 @@ extension Replication {
         logs[log].fork = proof
         logs[log].isContradicted = true
         emit(.persistFork(origin: logs[log].origin, proof: proof.bytes))
+        beginEnding(log)
         for peer in peers.indices {
             peers[peer].logs[log].toldFork = peer == source
+            if peer == source { tellForkHeads(of: log, to: peer) }
             tellFork(log, to: peer)
         }
+        settle(log)
     }
 
     /// Tells a peer of a log's fork, once.
-    private mutating func tellFork(_ log: Int, to peer: Int) {
+    mutating func tellFork(_ log: Int, to peer: Int) {
         guard let proof = logs[log].fork, peers[peer].isUsable, !peers[peer].logs[log].toldFork else { return }
         peers[peer].logs[log].toldFork = true
         send(peer, .forkProof(proof.bytes))
+        tellForkHeads(of: log, to: peer)
     }
 
     /// Tells a peer of all forks, as it seems to lack something.

@@ -50,6 +50,7 @@ extension Replication {
             }
             return
         }
+        guard logs[log].fork == nil else { return consideredForked(head, of: log, from: peer, now) }
         if head.size > logs[log].size {
             if holdsBack(log, from: peer) { return }
             peers[peer].logs[log].known = max(peers[peer].logs[log].known, head.size)

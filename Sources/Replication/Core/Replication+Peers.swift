@@ -103,6 +103,7 @@ extension Replication {
         case .refused(let refusal): refused(refusal, by: peer, now)
         case .wantFresh(let origin): freshnessAsked(origin, by: peer, now)
         case .forkProof(let bytes): try forkReceived(bytes, from: peer)
+        case .forkHeads(let notes): try forkHeadsReceived(notes, from: peer, now)
         case .incarnation(let news): try incarnationReceived(news, from: peer, now)
         case .neighbours(let members):
             peers[peer].neighbours = membership.members.map(\.id).filter { members.containsExactly($0) }

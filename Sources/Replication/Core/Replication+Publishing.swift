@@ -14,7 +14,8 @@ extension Replication {
     /// Our own log has advanced, durably: tell the others, unless the last head is still gathering its quorum.
     mutating func published(_ note: [UInt8], from: UInt64, entries: [UInt8], _ now: Instant) {
         // A charter may have given us another log while this was being published.
-        guard let log = logs.firstIndex(where: \.isOwn), let head = storedHead(note, log), head.size > logs[log].size
+        guard let log = logs.firstIndex(where: \.isOwn), let head = storedHead(note, log), head.size > logs[log].size,
+            logs[log].fork == nil
         else { return }
         // Under a new key our log begins with what the one before held, which nobody announces.
         let follows = from == logs[log].size

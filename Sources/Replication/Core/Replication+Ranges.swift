@@ -14,7 +14,7 @@ extension Replication {
     /// Asks for the next range of a log, if one is due: while one is being stored, the next is on its way.
     mutating func schedule(_ log: Int, _ now: Instant) {
         let state = logs[log]
-        guard state.fetch == nil, state.ready.isEmpty, state.waitingForCharter == nil else { return }
+        guard state.fetch == nil, state.ready.isEmpty, state.waitingForCharter == nil, isDue(log) else { return }
         guard let largest = state.offers.last?.head.size, largest > state.tip else { return }
         if let moment = state.notBefore, moment > now { return setRetryTimer(log, at: moment) }
         guard hasPlace else { return }
@@ -190,7 +190,7 @@ extension Replication {
 extension Replication {
     /// Hands the next range to the shell, one of a log at a time.
     private mutating func store(_ log: Int, _ now: Instant) {
-        guard logs[log].storing == nil, let next = logs[log].ready.first else { return }
+        guard logs[log].storing == nil, isDue(log), let next = logs[log].ready.first else { return }
         guard next.answer.from == logs[log].size, let offer = logs[log].offer(next.head) else {
             logs[log].ready = []
             return
@@ -228,6 +228,7 @@ extension Replication {
             }
             askForCharter(now)
         }
+        settle(log)
         store(log, now)
         scheduleAll(now)
         reviewIncarnation(now)

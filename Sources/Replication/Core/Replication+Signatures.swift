@@ -28,9 +28,10 @@ extension Replication {
             peers[peer].logs[log].known = max(peers[peer].logs[log].known, set.size)
         }
         guard !news.isEmpty else { return }
+        if logs[log].fork != nil { learn(news.map(\.line), under: key, of: log, from: peers[peer].id) }
         if known != nil {
             mergeSignatures(news, into: key, of: log, from: peers[peer].id, now)
-        } else if set.size > logs[log].size {
+        } else if set.size > logs[log].size, logs[log].fork == nil {
             logs[log].keepEarly(news, of: key, limit: settings.earlyHeadsPerLog)
         }
     }
@@ -114,6 +115,7 @@ extension Replication {
         guard let log = logIndex(origin), let claim = try? Cosignature(parsing: line) else { return }
         let signature = ReplicaSignature(member: me, time: claim.timestamp, line: line)
         logs[log].cosigningFailures = 0
+        if logs[log].fork != nil { learn([line], under: key, of: log, from: nil) }
         guard let news = logs[log].merge([signature], into: key), !news.isEmpty else { return }
         logs[log].noteReceipts(news, size: key.size)
         for peer in peers.indices where peers[peer].isUsable {

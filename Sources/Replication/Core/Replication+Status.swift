@@ -1,3 +1,4 @@
+internal import Alliance
 public import TransparencyLog
 
 /// How one log stands, for people and for the public interface.
@@ -32,6 +33,11 @@ public struct LogStatus: Hashable, Sendable {
     public let isTrustworthy: Bool
     /// Whether the log is known to have signed inconsistent heads.
     public let isContradicted: Bool
+    /// Whether it is proven that the log is forked: then counting ends at ``end``.
+    public let isForked: Bool
+    /// Where counting in a forked log ends: the size of the largest checkpoint that a quorum holds, as far as it is known; nil
+    /// where none is, so that nothing of the log counts. What is held may still be less.
+    public let end: UInt64?
     /// The cosignatures of the largest head held, the newest of each member, by member.
     public let cosignatures: [ReplicaSignature]
     /// The size of the largest recent head with a quorum, if one has.
@@ -92,6 +98,10 @@ public struct Occupancy: Hashable, Sendable {
     public var readyBytes = 0
     /// The most cosignatures of one log that are to be passed on.
     public var spread = 0
+    /// The most heads of one forked log.
+    public var forkHeads = 0
+    /// The most heads of one forked log that may be known: so many of each member.
+    public var forkHeadsLimit = 0
     /// Logs that fetch at once.
     public var fetching = 0
     /// Documents remembered.
@@ -110,6 +120,7 @@ public struct Occupancy: Hashable, Sendable {
             ("ready", ready, settings.readyRangesPerLog + 1),
             ("readyBytes", readyBytes, settings.readyBytesPerLog + WireLimits.rangeBytes),
             ("spread", spread, WireLimits.signatureLines + WireLimits.signatureLines),
+            ("forkHeads", forkHeads, forkHeadsLimit),
             ("fetching", fetching, settings.concurrentLogs),
             ("documents", documents, settings.rememberedDocuments),
             ("served", served, settings.servedRangesPerPeer),
@@ -177,7 +188,9 @@ extension Replication {
             result.ready = max(result.ready, log.ready.count)
             result.readyBytes = max(result.readyBytes, log.readyBytes)
             result.spread = max(result.spread, log.spread.count)
+            result.forkHeads = max(result.forkHeads, log.ending?.heads.count ?? 0)
         }
+        result.forkHeadsLimit = 1 + settings.forkHeadsPerMember * membership.members.count
         result.fetching = logs.count(where: \.isFetching)
         result.documents = documents.works.count
         result.served = peers.map(\.served).max() ?? 0
@@ -193,7 +206,8 @@ extension Replication {
         return LogStatus(
             origin: log.origin, owner: log.owner, size: log.size, root: log.root, head: log.head?.note,
             target: max(log.size, log.offers.last?.head.size ?? 0), state: state(of: log),
-            isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted,
+            isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted, isForked: log.fork != nil,
+            end: log.ending?.end?.size,
             cosignatures: log.head?.cosignatures ?? [], quorumSize: best?.size,
             quorumTime: times.count >= quorum && quorum > 0 ? times[quorum - 1] : nil)
     }

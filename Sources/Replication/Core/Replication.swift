@@ -8,7 +8,8 @@ internal import TransparencyLog
 /// table: the same events give the same effects. Peers' input is bounded by ``ReplicationSettings`` and
 /// ``WireLimits``, is never trusted before it is verified, and never traps; a shell that reports what cannot be, does.
 ///
-/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins.
+/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins, and of a
+/// forked one the largest that a quorum holds (formats 11).
 public struct Replication: Sendable {
     let settings: ReplicationSettings
     /// Our member id.
@@ -108,6 +109,7 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .forkProven(let origin, let proof): forkProven(origin, proof)
+        case .forkSettled(let origin, let outcome): forkSettled(origin, outcome, now)
         case .incarnationBegun(let origin, let note): incarnationBegun(origin, note, now)
         case .incarnationRecorded(let origin, let note, let receipt):
             incarnationRecorded(origin, note, receipt, now)
@@ -131,6 +133,7 @@ public struct Replication: Sendable {
         case .retry(let origin):
             guard let log = logIndex(origin) else { break }
             logs[log].retryAt = nil
+            settle(log)
             if !hasCosigned(log) { cosign(log, now) }
             schedule(log, now)
         case .announce: announceIfDue(now)
@@ -267,6 +270,7 @@ extension Replication {
         if let fork = try? ForkProof(parsing: snapshot.fork), (try? fork.verify(by: logs[log].key)) != nil {
             logs[log].fork = fork
             logs[log].isContradicted = true
+            restoreEnding(log, from: snapshot.forkHeads + [snapshot.head])
         }
         restore(snapshot.incarnations, log)
         if let head = storedHead(snapshot.head, log) {
@@ -295,6 +299,7 @@ extension Replication {
     private mutating func started(_ now: Instant) {
         for log in logs.indices {
             cosignAtStart(log, now)
+            settle(log)
         }
         beginIncarnation(now)
         fetchDocuments(now)

@@ -103,6 +103,15 @@ struct LogState: Sendable {
     var isContradicted = false
     /// The proof of that, which goes to everyone.
     var fork: ForkProof?
+    /// Where counting in the forked log ends; nil while no fork is known.
+    var ending: ForkEnding? { didSet { headDigest = nil } }
+    /// Whether what is held is still to be made what counts of a forked log.
+    var needsSettling = false
+    /// Whether the shell is at it.
+    var isSettling = false
+    var settlingFailures = 0
+    /// How often news that do not change the end were passed on at once.
+    var forkPushes = 0
     /// How often another proof took its place since the start: who forks again and again is not to keep everybody busy.
     var forkReplacements = 0
     /// The newest start of its node that is recorded here, and one that is being recorded since when.

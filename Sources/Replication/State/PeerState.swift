@@ -80,6 +80,8 @@ struct PeerLog: Sendable {
     var told: UInt64 = 0
     /// Whether it was told of the log's fork.
     var toldFork = false
+    /// The head of a forked log that it holds, by its word.
+    var forkHead: HeadKey?
     /// The newest start of the log's node that it was told of.
     var toldIncarnation: Incarnation?
     /// How often and when last: what is lost is told again, and yet nobody keeps two nodes busy.

@@ -20,6 +20,7 @@ extension Message {
         case incarnation = 15
         case forkProof = 16
         case summary = 17
+        case forkHeads = 18
     }
 
     /// The message as one frame, its length first.
@@ -67,6 +68,9 @@ extension Message {
             writer.write(refusal.reason.rawValue)
             writer.write(refusal.text)
         case .forkProof(let bytes): writer.write(bytes)
+        case .forkHeads(let notes):
+            writer.write(UInt32(notes.count))
+            for note in notes { writer.write(note) }
         case .incarnation(let news):
             writer.write(news.note)
             writer.write(UInt32(news.receipts.count))
@@ -100,6 +104,7 @@ extension Message {
         case .wantFresh: .wantFresh
         case .neighbours: .neighbours
         case .forkProof: .forkProof
+        case .forkHeads: .forkHeads
         case .incarnation: .incarnation
         case .summary: .summary
         }
@@ -133,6 +138,7 @@ extension Message {
                     text: try reader.text(limit: WireLimits.refusalBytes)))
         case .wantFresh: self = .wantFresh(origin: try reader.origin())
         case .forkProof: self = .forkProof(try reader.byteString(limit: WireLimits.forkProofBytes))
+        case .forkHeads: self = .forkHeads(try reader.forkHeads())
         case .incarnation: self = .incarnation(try IncarnationNews(&reader))
         case .neighbours: self = .neighbours(try reader.members())
         case .summary: self = .summary(try reader.summary())
@@ -146,6 +152,13 @@ extension FieldReader {
         let origin = try text(limit: WireLimits.originBytes)
         if origin.isEmpty { throw Rejection(.malformedFrame, "an origin is empty") }
         return origin
+    }
+
+    fileprivate mutating func forkHeads() throws(Rejection) -> [[UInt8]] {
+        let count = try count(limit: WireLimits.forkHeads)
+        var result: [[UInt8]] = []
+        for _ in 0..<count { result.append(try byteString(limit: WireLimits.noteBytes)) }
+        return result
     }
 
     fileprivate mutating func members() throws(Rejection) -> [String] {

@@ -37,6 +37,9 @@ public enum Message: Hashable, Sendable {
     case neighbours([String])
     /// That a log signed two heads of which at most one can be true.
     case forkProof([UInt8])
+    /// Heads of forked logs, with the cosignatures that the sender knows of: the largest that a quorum holds, and larger ones
+    /// that may get one. The sender need not hold what they are heads of.
+    case forkHeads([[UInt8]])
     /// That a member's node has started, and who has recorded that.
     case incarnation(IncarnationNews)
     /// The summaries differ, and there are many heads: the summary of each, so that only those that differ are sent.

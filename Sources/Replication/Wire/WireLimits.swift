@@ -34,6 +34,8 @@ public enum WireLimits {
     public static let neighbours = 1024
     /// A fork proof.
     public static let forkProofBytes = 16 * 1024
+    /// Most heads of forked logs in one message.
+    public static let forkHeads = 16
     /// A charter.
     public static let charterBytes = 512 * 1024
     /// The text of a refusal.

@@ -18,6 +18,10 @@ enum ShellBug: String, CaseIterable, Sendable {
     case actsOnCharterEarly = "acts-on-charter-early"
     /// Does not count again what a charter cuts.
     case keepsOldCounts = "keeps-old-counts"
+    /// Drops what it sets aside of a forked log.
+    case dropsSetAside = "drops-set-aside"
+    /// Does not count a forked log again once it is set back.
+    case keepsForkedCounts = "keeps-forked-counts"
     /// Lets a removed member stay connected.
     case keepsRemoved = "keeps-removed"
 
@@ -33,6 +37,8 @@ enum ShellBug: String, CaseIterable, Sendable {
         case .forgetsServed: "a bulk answer that was sent keeps its place for ever"
         case .actsOnCharterEarly: "a charter is acted upon before it is durable"
         case .keepsOldCounts: "what a charter cuts is not counted again"
+        case .dropsSetAside: "what is set aside of a forked log is dropped"
+        case .keepsForkedCounts: "a forked log that is set back is not counted again"
         case .keepsRemoved: "a removed member stays connected"
         }
     }

@@ -17,6 +17,8 @@ struct Ledger {
     private var roots: [[HashValue]]
     /// What each honest replica cosigned last, by node and log.
     private var receipts: [[Int: (size: UInt64, root: HashValue)]]
+    /// Who cosigned which heads, by log.
+    private var cosigners: [Int: [CosignedHead: Set<Int>]] = [:]
     /// The logs that each honest node has evidence against.
     private(set) var evidence: [Set<Int>]
     /// The cosignatures that were really made.
@@ -49,6 +51,9 @@ struct Ledger {
     mutating func forget(_ node: Int) {
         receipts[node] = [:]
         evidence[node] = []
+        for origin in cosigners.keys {
+            cosigners[origin] = cosigners[origin]?.mapValues { $0.subtracting([node]) }
+        }
     }
 
     /// What was published and never reached anybody is gone with its disk: the log goes on without it.
@@ -68,6 +73,19 @@ struct Ledger {
     /// A cosignature is durable, and leaves its node.
     mutating func cosigned(_ head: Checkpoint, _ origin: Int, by node: Int) {
         receipts[node][origin] = (head.size, head.root)
+        cosigners[origin, default: [:]][CosignedHead(size: head.size, root: head.root), default: []].insert(node)
+    }
+
+    /// A head that replicas cosigned.
+    struct CosignedHead: Hashable {
+        let size: UInt64
+        let root: HashValue
+    }
+
+    /// The heads of a log that at least so many of these nodes cosigned, by size.
+    func heads(of origin: Int, cosignedBy nodes: Set<Int>, _ needed: Int) -> [CosignedHead] {
+        (cosigners[origin] ?? [:]).filter { $0.value.intersection(nodes).count >= needed }.keys
+            .sorted { ($0.size, $0.root) < ($1.size, $1.root) }
     }
 
     func receipt(of origin: Int, by node: Int) -> (size: UInt64, root: HashValue)? { receipts[node][origin] }

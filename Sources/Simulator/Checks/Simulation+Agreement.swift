@@ -26,7 +26,7 @@ extension Simulation {
         for origin in nodes.indices where !nodes[origin].isHonest {
             if let text = missingEvidence(of: origin, honest) { return text }
         }
-        return nil
+        return differenceOfForks(honest)
     }
 
     /// Whether enough honest members are there to record a node's start: others may withhold their word.

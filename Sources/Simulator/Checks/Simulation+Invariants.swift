@@ -28,7 +28,7 @@ extension Simulation {
         }
         for origin in nodes.indices {
             if let receipt = ledger.receipt(of: origin, by: node),
-                !nodes[node].logs[origin].has(receipt.size, receipt.root)
+                !nodes[node].logs[origin].holds(receipt.size, receipt.root)
             {
                 violate("node \(node) lost entries of log \(origin) that it cosigned")
             }

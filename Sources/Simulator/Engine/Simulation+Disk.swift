@@ -32,6 +32,10 @@ extension Simulation {
             nodes[node].logs[origin].fork = proof
             nodes[node].logs[origin].isContradicted = true
             checkFork(proof, of: origin, on: node)
+        case .forkHeads(let origin, let notes):
+            for note in notes { checkGenuine(note, on: node) }
+            nodes[node].logs[origin].forkHeads = notes
+        case .settleFork(let origin, let end): settleFork(origin, end, on: node)
         case .begin(let known): begin(above: known, on: node)
         case .record(let origin, let note): record(note, origin, on: node)
         case .publish(let statements, let charters): finishPublishing(statements, under: charters, on: node)

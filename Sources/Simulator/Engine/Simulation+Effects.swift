@@ -37,6 +37,9 @@ extension Simulation {
         case .recordContradiction(let origin, _, _): plan(.contradiction(origin: originIndex(origin)), on: node)
         case .proveFork(let origin, let ours, let other): proveFork(originIndex(origin), ours, other, on: node)
         case .persistFork(let origin, let proof): plan(.fork(origin: originIndex(origin), proof), on: node)
+        case .persistForkHeads(let origin, let notes):
+            plan(.forkHeads(origin: originIndex(origin), notes), on: node)
+        case .settleFork(let origin, let end): plan(.settleFork(origin: originIndex(origin), end: end), on: node)
         case .setTimer(let timer, let moment): setTimer(timer, moment, on: node)
         case .cancelTimer(let timer): nodes[node].timers.removeAll { $0.id == timer }
         case .reject(let peer, let rejection): checkRejection(rejection, of: peer, by: node)

@@ -96,6 +96,8 @@ struct Statistics {
     var cosignatures = 0
     var contradictions = 0
     var forks = 0
+    /// How often a forked log was made what counts of it.
+    var settled = 0
     var probes = 0
     /// Disks that were put back.
     var restores = 0

@@ -16,13 +16,18 @@ extension SimulatedLog {
             return false
         }
         forgetDerived(empty)
+        countAll(checks)
+        return true
+    }
+
+    /// Counts all entries, of which nothing is derived yet.
+    mutating func countAll(_ checks: EntryChecks) {
         var start = 0
         for index in entries.indices where entries[index].starts(with: StateLeaf.familyPrefix) {
             let (bytes, hashes) = (Array(entries[start...index]), Array(leaves[start...index]))
             count(checks.check(bytes, hashes, after: state))
             start = index + 1
         }
-        return true
     }
 
     /// The state as a store would read it again: from the rows of what is in force.

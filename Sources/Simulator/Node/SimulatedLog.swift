@@ -33,6 +33,16 @@ struct SimulatedLog {
     var isContradicted = false
     /// The proof that the log is forked.
     var fork: [UInt8] = []
+    /// What Replication stored of a forked log's heads.
+    var forkHeads: [[UInt8]] = []
+    /// Notes of the heads that were held, from the newest with a quorum on, by size.
+    private(set) var checkpoints: [[UInt8]] = []
+    /// The newest head with a quorum.
+    private(set) var quorum: Checkpoint?
+    /// Whether all that is held lies within a quorum, since the log is forked and was settled.
+    private(set) var isSettled = false
+    /// What lay beyond, or on other branches.
+    private(set) var setAside: [SetAside] = []
 
     var size: UInt64 { frontier.size }
     var root: HashValue { frontier.root }
@@ -107,6 +117,22 @@ struct SimulatedLog {
         derive(unfailing { try state.process(batch, reader: self) }, batch)
     }
 
+    /// Lets go of the tree beyond a size.
+    mutating func cut(at size: UInt64) {
+        let count = Int(size)
+        (entries, leaves) = (Array(entries.prefix(count)), Array(leaves.prefix(count)))
+        roots = Array(roots.prefix(count + 1))
+        for level in levels.indices { levels[level] = Array(levels[level].prefix(count >> level)) }
+        frontier = TreeFrontier()
+        for leaf in leaves { frontier.append(leaf) }
+    }
+
+    /// Takes what storage holds of a forked log.
+    mutating func settled(_ asides: [SetAside], head note: [UInt8], checkpoints: [[UInt8]]) {
+        (isSettled, setAside, head, acceptedSize) = (true, asides, note, size)
+        self.checkpoints = checkpoints
+    }
+
     /// Goes on from another state with the same entries.
     mutating func resume(_ state: LogState) { self.state = state }
 
@@ -157,26 +183,36 @@ struct SimulatedLog {
 
     /// Adds cosignatures to the stored head's note, if it is of that checkpoint: one a key, the newest.
     mutating func keep(_ lines: [NoteSignature], checkpoint: [UInt8], quorum: Int) {
-        guard let note = try? SignedNote(parsing: head), note.text == checkpoint else { return }
+        // The newest comes last, and most signatures are of it.
+        let place = checkpoints.lastIndex { (try? SignedNote(parsing: $0))?.text == checkpoint }
+        guard let place, let note = try? SignedNote(parsing: checkpoints[place]) else { return }
         var kept = note.signatures
         for line in lines {
             kept.removeAll { $0.name == line.name && $0.keyID == line.keyID && Self.time($0) <= Self.time(line) }
             if !kept.contains(where: { $0.name == line.name && $0.keyID == line.keyID }) { kept.append(line) }
         }
         guard let renewed = try? SignedNote(text: note.text, signatures: kept) else { return }
-        head = renewed.bytes
+        if head == checkpoints[place] { head = renewed.bytes }
+        checkpoints[place] = renewed.bytes
         noteQuorum(renewed, quorum)
     }
 
     /// Stores a head's note.
     mutating func keepHead(_ note: [UInt8], quorum: Int) {
         head = note
+        checkpoints.append(note)
         if let parsed = try? SignedNote(parsing: note) { noteQuorum(parsed, quorum) }
     }
 
     /// The log's own line is one of them.
     private mutating func noteQuorum(_ note: SignedNote, _ quorum: Int) {
-        if firstQuorum == nil, note.signatures.count > quorum { firstQuorum = note.bytes }
+        guard note.signatures.count > quorum else { return }
+        if firstQuorum == nil { firstQuorum = note.bytes }
+        guard let checkpoint = try? Checkpoint(parsing: note.text), checkpoint.size > self.quorum?.size ?? 0 else {
+            return
+        }
+        self.quorum = checkpoint
+        checkpoints.removeAll { (Simulation.checkpoint(of: $0)?.size ?? 0) < checkpoint.size }
     }
 
     private static func time(_ line: NoteSignature) -> UInt64 {

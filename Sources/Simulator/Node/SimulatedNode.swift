@@ -106,8 +106,17 @@ struct SimulatedNode {
                 incarnations: IncarnationRecord(
                     note: recorded[position]?.note.bytes ?? [], receipt: recorded[position]?.receipt ?? [],
                     own: position == index ? starts : []),
-                missingDocuments: missing(log.documents))
+                missingDocuments: missing(log.documents)
+            ).with(log.forkHeads)
         }
+    }
+}
+
+extension LogSnapshot {
+    fileprivate func with(_ forkHeads: [[UInt8]]) -> LogSnapshot {
+        var snapshot = self
+        snapshot.forkHeads = forkHeads
+        return snapshot
     }
 }
 
@@ -167,6 +176,12 @@ enum Misbehaviour: String, CaseIterable, Sendable {
     case liesAboutState
     /// Tells two halves of the alliance two stories.
     case equivocates
+    /// Tells two stories from its first entry on.
+    case forksAtOnce
+    /// Tells two stories, and serves but one of them.
+    case withholdsBranch
+    /// Tells ever more stories.
+    case floodsForks
     /// Signs a head of a size that it never serves.
     case boasts
     /// Signs smaller heads that are not of its tree.

@@ -25,7 +25,9 @@ extension Simulation {
         // A node with nonsense in its requests may name any log.
         guard let origin = origins.firstIndex(of: wanted.origin) else { return .failure(.notFound) }
         var log = nodes[server].logs[origin]
-        if origin == server, let fork = nodes[server].fork, fork.log.has(wanted.headSize, wanted.headRoot) {
+        if origin == server, nodes[server].misbehaviour != .withholdsBranch, let fork = nodes[server].fork,
+            fork.log.has(wanted.headSize, wanted.headRoot)
+        {
             log = fork.log
         }
         guard log.has(wanted.headSize, wanted.headRoot),
@@ -82,15 +84,22 @@ extension Simulation {
 
     /// A node that equivocates keeps a second telling of its log, and gives it to half of the others.
     func tellTwoStories(after before: SimulatedLog, on node: Int) {
-        guard nodes[node].misbehaviour == .equivocates, before.size > 0 else { return }
+        let isAtOnce = nodes[node].misbehaviour == .forksAtOnce
+        switch nodes[node].misbehaviour {
+        case .forksAtOnce: break
+        case .equivocates, .withholdsBranch, .floodsForks: guard before.size > 0 else { return }
+        default: return
+        }
         var fork = nodes[node].fork
-        if fork == nil {
-            guard random.happens(300_000) else { return }
+        if fork == nil || nodes[node].misbehaviour == .floodsForks {
+            guard isAtOnce ? before.size == 0 : random.happens(300_000) else { return }
             fork = Branch(log: before, audience: nodes.indices.filter { $0 != node && random.happens(500_000) })
         }
         guard var fork, fork.log.isOpen else { return }
-        let statements = workload.batch(
-            for: node, fork.log, others: nodes[node].logs, isCareless: false, &random)
+        let statements =
+            fork.log.size == 0
+            ? workload.beginning(of: node, fork.log, &random)
+            : workload.batch(for: node, fork.log, others: nodes[node].logs, isCareless: false, &random)
         guard !statements.isEmpty else { return }
         let checked = checks.check(statements, statements.map { MerkleTree.leafHash($0) }, after: fork.log.state)
         _ = fork.log.publish(checked, statements)

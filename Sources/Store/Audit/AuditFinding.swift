@@ -33,6 +33,8 @@ public struct AuditFinding: Hashable, Sendable {
         case contradictionInvalid = "contradiction-invalid"
         /// A fork proof that is kept proves nothing.
         case forkInvalid = "fork-invalid"
+        /// Entries of a forked log that were set aside are damaged, or are of no log.
+        case setAsideInvalid = "set-aside-invalid"
         /// The record of a node's start does not hold.
         case incarnationInvalid = "incarnation-invalid"
         /// A derived row is not there.
@@ -129,6 +131,7 @@ extension AuditFinding.Code {
         case .firstQuorumInvalid: "a kept first quorum does not verify"
         case .contradictionInvalid: "the kept evidence against the log does not prove a contradiction"
         case .forkInvalid: "the kept fork proof does not hold"
+        case .setAsideInvalid: "entries of a forked log that were set aside are not those that it had"
         case .incarnationInvalid: "the kept record of a node's start does not hold"
         case .derivedMissing: "a row that the entries give is missing"
         case .derivedDifferent: "a row is not what the entries give"
@@ -159,6 +162,7 @@ extension AuditFinding.Code {
         case .headInvalid, .checkpointInvalid, .cosignatureInvalid, .firstQuorumInvalid, .logUnexpected:
             "--repair puts another copy in its place, or lets it go where peers will bring it again"
         case .forkInvalid, .incarnationInvalid: "--repair lets it go; peers bring it again"
+        case .setAsideInvalid: "they count nowhere; keep the folder for whoever looks into the fork"
         case .contradictionInvalid: "the log stays frozen until somebody has looked at it"
         case .documentWanted: "nothing: the node fetches it"
         case .documentUnnamed: "nothing: a plan that was not submitted leaves one"

@@ -117,7 +117,9 @@ extension FolderAudit {
         let tables: [(String, AuditFinding.Code)] = [
             ("checkpoint", .checkpointInvalid), ("cosignature", .cosignatureInvalid),
             ("first_quorum", .firstQuorumInvalid), ("contradiction", .contradictionInvalid),
-            ("fork", .forkInvalid), ("incarnation", .incarnationInvalid),
+            ("fork", .forkInvalid), ("fork_head", .forkInvalid), ("settled_fork", .setAsideInvalid),
+            ("set_aside", .setAsideInvalid),
+            ("incarnation", .incarnationInvalid),
         ]
         for (table, code) in tables {
             let rows = try GRDB.Row.fetchAll(

@@ -30,6 +30,8 @@ struct NoteAudit {
         try checkFirstQuorums()
         try checkContradiction()
         try checkFork()
+        try checkForkHeads()
+        try checkSetAside()
         try checkIncarnation()
     }
 
@@ -138,7 +140,8 @@ struct NoteAudit {
             }
             if name == member { own = max(own, UInt64(size)) }
         }
-        checkCosigned(own, texts)
+        // A forked log that was set back may have been cosigned further.
+        if try !Store.isSettled(db, log.id) { checkCosigned(own, texts) }
     }
 
     /// The largest size that this node cosigned has its cosignature, unless a newer quorum has replaced it.
@@ -230,6 +233,52 @@ extension NoteAudit {
         let bytes = [UInt8](row.blob(0))
         guard let proof = try? ForkProof(parsing: bytes), (try? proof.verify(by: log.member.log)) != nil else {
             return add(.forkInvalid, "fork", String(log.id), found: AuditText.hex(row.blob(0)))
+        }
+    }
+
+    /// Heads of a forked log: the log's key signed them. Whoever uses one verifies the replicas' lines as well.
+    private mutating func checkForkHeads() throws {
+        let rows = try GRDB.Row.fetchAll(
+            db, sql: "SELECT size, root, note FROM main.fork_head WHERE log = ? ORDER BY size, root",
+            arguments: [log.id])
+        for row in rows {
+            signatureCount += 1
+            let head = NoteCheck.signed([UInt8](row.blob(2)), by: log.member.log, alone: false)
+            guard head?.size != UInt64(bitPattern: row.int(0)) || head?.root.bytes != [UInt8](row.blob(1)) else {
+                continue
+            }
+            add(.forkInvalid, "fork_head", "\(log.id),\(row.int(0))", found: AuditText.hex(row.blob(2)))
+        }
+    }
+
+    /// What was set aside has the root that it had, on top of the log that is held.
+    private mutating func checkSetAside() throws {
+        let rows = try GRDB.Row.fetchAll(
+            db, sql: "SELECT id, base, size, root FROM main.set_aside WHERE log = ? ORDER BY id", arguments: [log.id])
+        for row in rows {
+            let key = row.shown(0)
+            guard let root = HashValue([UInt8](row.blob(3))), row.int(1) >= 0, row.int(2) > row.int(1),
+                UInt64(row.int(1)) <= log.size
+            else {
+                add(.setAsideInvalid, "set_aside", key)
+                continue
+            }
+            let branch = SetAsideBranch(
+                id: row.int(0), base: UInt64(row.int(1)), size: UInt64(row.int(2)), root: root)
+            let (db, id) = (db, log.id)
+            let reader = TileHashReader(size: log.size) { path in
+                guard case .hashes(let level) = path.content,
+                    let tile = try Tables.storedTile(db, id, level, path.index)
+                else { throw StoreError(.damaged, "tile \(path) is missing") }
+                return tile
+            }
+            // A log that is damaged itself is told of elsewhere.
+            guard var tree = try? MerkleTree.frontier(size: branch.base, reader: reader) else { continue }
+            let isWhole =
+                (try? branch.forEachEntry(db, upTo: branch.size) { tree.append(MerkleTree.leafHash($0)) }) != nil
+            if !isWhole || tree.root != root {
+                add(.setAsideInvalid, "set_aside", key, expected: root.hex, found: isWhole ? tree.root.hex : "gaps")
+            }
         }
     }
 }

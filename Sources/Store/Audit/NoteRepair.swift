@@ -28,6 +28,7 @@ struct NoteRepair {
         try repairCosignatures()
         try repairFirstQuorums()
         try repairFork()
+        try repairForkHeads()
         try repairIncarnation()
     }
 
@@ -38,6 +39,22 @@ struct NoteRepair {
         else { return }
         try db.execute(sql: "DELETE FROM main.fork WHERE log = ?", arguments: [log.id])
         count("let go of a damaged fork proof")
+    }
+
+    /// Likewise a head of a forked log that its key did not sign.
+    private mutating func repairForkHeads() throws {
+        for row in try GRDB.Row.fetchAll(
+            db, sql: "SELECT size, root, note FROM main.fork_head WHERE log = ?", arguments: [log.id])
+        {
+            let head = NoteCheck.signed([UInt8](row.blob(2)), by: log.member.log, alone: false)
+            guard head?.size != UInt64(bitPattern: row.int(0)) || head?.root.bytes != [UInt8](row.blob(1)) else {
+                continue
+            }
+            try db.execute(
+                sql: "DELETE FROM main.fork_head WHERE log = ? AND size = ? AND root = ?",
+                arguments: [log.id, row.int(0), row.blob(1)])
+            count("let go of a damaged head of a forked log")
+        }
     }
 
     /// A start that the log's key did not sign is let go: the node tells again when it starts.

@@ -38,6 +38,11 @@ struct VerifyCommand: AsyncParsableCommand {
     var register: String?
     @Option(help: ArgumentHelp("The key that you asked about.", valueName: "key"))
     var key: String?
+    @Option(
+        help: ArgumentHelp(
+            "A fork proof that you have; if it is of this log, what holds now cannot be told. May be repeated.",
+            valueName: "file"))
+    var fork: [String] = []
     @Flag(help: "List every check, also those that passed.")
     var all = false
     @OptionGroup var output: OutputOptions
@@ -90,11 +95,33 @@ struct VerifyCommand: AsyncParsableCommand {
             Console.complain(Failure.text(of: error))
             throw Ending(status: 64)
         }
-        let options = VerificationOptions(
+        var options = VerificationOptions(
             on: on, expectation: try expect.map { try ProofExpectation(parsing: $0) },
             asked: .init(member: member, map: register == "documents" ? "@documents" : register, key: key),
             maximumAge: Self.seconds(maxAge) ?? 86_400)
+        options.forks = try fork.map { try Self.fork($0, charters) }
         return Verifier().verify(proof, charters: charters, at: Timestamp(seconds: MemberClock.now), options: options)
+    }
+
+    /// A proof that does not hold is refused: it must not seem to have made no difference.
+    private static func fork(_ file: String, _ charters: CharterChain) throws -> ForkProof {
+        do throws(AllianceError) {
+            let proof = try ForkProof(parsing: try read(file))
+            let owner = charters.versions.reversed().lazy.compactMap { $0.charter.member(origin: proof.origin) }.first
+            guard let owner else {
+                throw AllianceError(.unknown, "no member of the charter has the log \(proof.origin)")
+            }
+            try proof.verify(by: owner.log)
+            return proof
+        } catch {
+            throw Failure("--fork \(file): no fork proof that holds: \(error)")
+        }
+    }
+
+    private static func read(_ file: String) throws(AllianceError) -> [UInt8] {
+        do { return try PlainFile.read(file, limit: ForkProof.byteLimit) } catch {
+            throw AllianceError(.malformed, "\(Failure.text(of: error))")
+        }
     }
 
     private static func seconds(_ text: String) -> Int64? {

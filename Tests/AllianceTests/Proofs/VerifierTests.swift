@@ -44,6 +44,33 @@ struct VerifierTests {
         return VerifiedCharter(unchecked: charter, digest: alliance.charter.digest, alliance: alliance.charter.alliance)
     }
 
+    // MARK: Forks
+
+    @Test("With a fork proof at hand, what a quorum held stays, and what holds now cannot be told")
+    func forked() throws {
+        var other = try alliance.log()
+        try other.begin()
+        try other.publish([try other.licence("PK-9")])
+        let key = try TestAlliance.noteSigner("pk").verifierKey
+        let size = UInt64(other.entries.count)
+        let branch = ForkProof.Branch(
+            root: try MerkleTree.root(size: size, reader: log),
+            proof: try MerkleTree.consistencyProof(from: size, to: UInt64(log.entries.count), reader: log))
+        let fork = try ForkProof(of: log.note(cosigned: []), other.note(cosigned: []), branch: branch, key: key)
+        var options = VerificationOptions()
+        options.forks = [fork]
+        expect(try log.proof("PK-1"), [.fork], .cannotTell, options)
+        expect(try log.proof("PK-1", cosigned: []), [.quorum, .freshness, .fork], .bad, options)
+        options.on = Timestamp(seconds: Self.start + 10)
+        let dated = try log.proof("PK-1").report(alliance.charter, now: Self.now, options)
+        #expect(dated.conclusion == .good && dated.checks.contains { $0.name == .fork && $0.result == .passed })
+        // Of another log it makes no difference.
+        #expect(
+            !(try log.proof("PK-1").report(alliance.charter, now: Self.now, .init())).checks.contains {
+                $0.name == .fork
+            })
+    }
+
     // MARK: The charter
 
     @Test("The charter of another alliance")
