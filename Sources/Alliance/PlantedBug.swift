@@ -36,6 +36,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case replaysRosters = "replays-rosters"
     /// What needs a second officer counts without one.
     case ignoresSecondOfficer = "ignores-second-officer"
+    /// What is beyond a member's quota is forgotten.
+    case dropsByQuota = "drops-by-quota"
+    /// Whoever publishes while another is beyond its share waits as well.
+    case starvesByQuota = "starves-by-quota"
 
     /// The bugs of the present task.
     @TaskLocal package static var planted: Set<PlantedBug> = []
@@ -61,6 +65,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .ignoresCuts: "cuts are passed over"
         case .replaysRosters: "a roster counts whatever its ordinal"
         case .ignoresSecondOfficer: "what needs a second officer counts without one"
+        case .dropsByQuota: "what is beyond a member's quota is dropped"
+        case .starvesByQuota: "whoever publishes while another is beyond its quota waits as well"
         case .choosesByArrival: "of equally restrictive statements the first to come speaks"
         }
     }

@@ -203,6 +203,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         // A range that waits is held checked, at some five times its bytes.
         replication.readyRangesPerLog = 2
         replication.readyBytesPerLog = 8 << 20
+        replication.quota = QuotaSettings(settings.memberLimits)
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
             settings: replication, logger: logger, audit: audit)

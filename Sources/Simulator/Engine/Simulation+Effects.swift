@@ -53,6 +53,7 @@ extension Simulation {
         case .serveCharter(let peer, let version): serveCharters(version, to: peer, from: node)
         case .considerCharter(let peer, let version, let file):
             plan(.charter(file, from: .peer(peer, version: version)), on: node)
+        case .quotaReached: statistics.delays += 1
         case .cancelFetch, .toldOwnHead, .serveDocument: break
         }
     }
