@@ -41,6 +41,13 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     /// Whoever publishes while another is beyond its share waits as well.
     case starvesByQuota = "starves-by-quota"
 
+    /// A node signs before anybody has recorded its start.
+    case signsAtOnce = "signs-at-once"
+    /// A node whose disk was put back signs before what others hold of its log is here again.
+    case noTakingBack = "no-taking-back"
+    /// A node whose disk was put back asks only a quorum.
+    case asksOnlyAQuorum = "asks-only-a-quorum"
+
     /// The bugs of the present task.
     @TaskLocal package static var planted: Set<PlantedBug> = []
 
@@ -67,6 +74,9 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .ignoresSecondOfficer: "what needs a second officer counts without one"
         case .dropsByQuota: "what is beyond a member's quota is dropped"
         case .starvesByQuota: "whoever publishes while another is beyond its quota waits as well"
+        case .signsAtOnce: "a node signs before anybody has recorded its start"
+        case .noTakingBack: "a restored node signs before what others hold of its log is here again"
+        case .asksOnlyAQuorum: "a restored node asks only a quorum"
         case .choosesByArrival: "of equally restrictive statements the first to come speaks"
         }
     }

@@ -1,3 +1,4 @@
+public import Alliance
 public import TransparencyLog
 
 /// What the shell is to do, in the order given.
@@ -36,9 +37,18 @@ public enum Effect: Hashable, Sendable {
     case proveFork(origin: String, ours: [UInt8], other: [UInt8])
     /// Store the proof that a log is forked, in the place of one that was stored before: it is never dropped.
     case persistFork(origin: String, proof: [UInt8])
-    /// A member has said, for the first time in this session, what it holds of our own log; where that is more than we
-    /// hold, ``ownLogIsLonger(origin:note:)`` was said before.
-    case toldOwnHead(member: String)
+    /// Draw a random value, store durably that this node starts with a number above this one, sign the note and report
+    /// ``Event/incarnationBegun(origin:note:)``; nothing where the log's key is not here: it is asked again.
+    case beginIncarnation(origin: String, above: UInt64)
+    /// Store this start of another member's node as the newest, unless a newer one is stored, with a receipt of what is
+    /// held of the log, durably, and report ``Event/incarnationRecorded(origin:note:receipt:)``.
+    case recordIncarnation(origin: String, note: [UInt8])
+    /// This start may sign in our own log now.
+    case established(origin: String)
+    /// Another copy of this node was started later: sign nothing any more, connect to nobody, and tell the operator.
+    case superseded(origin: String, by: Incarnation)
+    /// Another copy of this node was started: tell the operator.
+    case twinSeen(origin: String, incarnation: Incarnation)
     /// A peer has a head of our own log that is longer than ours: sign nothing before it is taken back (formats 12).
     case ownLogIsLonger(origin: String, note: [UInt8])
     /// Ask a peer for a document, from wherever an earlier try stopped: by a request, or by

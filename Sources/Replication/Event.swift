@@ -49,6 +49,13 @@ public enum Event: Hashable, Sendable {
     case served(PeerID)
     /// The shell has made a fork proof.
     case forkProven(origin: String, proof: [UInt8])
+    /// The shell has stored that this node starts, durably, and signed the note.
+    case incarnationBegun(origin: String, note: [UInt8])
+    /// The shell has stored the start of another member's node and signed a receipt, which is empty without a replica
+    /// key; no note where it could not, or holds a newer one.
+    case incarnationRecorded(origin: String, note: [UInt8]?, receipt: [UInt8])
+    /// The operator lets this node sign without that member's word, by id.
+    case waived(member: String)
     /// The wall clock is ahead of the moments that are handed over by so many milliseconds, and was not before.
     case clockSet(ahead: Int64)
     /// Someone wants cosignatures of this log with a new time.
@@ -142,6 +149,8 @@ public struct LogSnapshot: Hashable, Sendable {
     public var isContradicted: Bool
     /// The fork proof that is stored; empty without any.
     public var fork: [UInt8]
+    /// What is stored of the starts of the log's node.
+    public var incarnations: IncarnationRecord
     /// Documents that the log names and that are not held; as many as the store likes to tell at once.
     public var missingDocuments: [DocumentNeed]
 
@@ -149,6 +158,7 @@ public struct LogSnapshot: Hashable, Sendable {
     public init(
         origin: String, size: UInt64, root: HashValue, head: [UInt8], acceptedSize: UInt64? = nil,
         isTrustworthy: Bool = true, isContradicted: Bool = false, fork: [UInt8] = [],
+        incarnations: IncarnationRecord = IncarnationRecord(),
         missingDocuments: [DocumentNeed] = []
     ) {
         self.origin = origin
@@ -159,6 +169,7 @@ public struct LogSnapshot: Hashable, Sendable {
         self.isTrustworthy = isTrustworthy
         self.isContradicted = isContradicted
         self.fork = fork
+        self.incarnations = incarnations
         self.missingDocuments = missingDocuments
     }
 }

@@ -61,4 +61,6 @@ public enum TimerID: Hashable, Sendable {
     case charter
     /// A refresh of this log's cosignatures that came too early is due.
     case freshness(origin: String)
+    /// This start of the node is to be told again to who has not answered.
+    case incarnation
 }

@@ -49,6 +49,8 @@ public struct Rejection: Error, Hashable, Sendable, CustomStringConvertible {
         case differentCharter
         /// A fork proof that is none.
         case invalidForkProof
+        /// The node is a copy of one that was started later.
+        case superseded
         /// Too many rejections in one session.
         case tooMany
 

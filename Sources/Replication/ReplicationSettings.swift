@@ -32,6 +32,10 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var maximumLocalBackoff: Int64 = 5_000
     /// How long a peer that served something false of a log is not asked again for that log; milliseconds.
     public var rejectionBackoff: Int64 = 600_000
+    /// How long this start waits for answers before it is told again; doubles up to the exchange interval; milliseconds.
+    public var incarnationInterval: Int64 = 1_000
+    /// Between two starts of one member's node that are recorded, at least; milliseconds.
+    public var incarnationSpacing: Int64 = 100
     /// How far ahead of our clock a cosignature's time may lie and still count (formats 4); milliseconds.
     public var clockTolerance: Int64 = 300_000
 
@@ -100,8 +104,7 @@ public struct ReplicationSettings: Hashable, Sendable {
         let times = [
             exchangeInterval, announceInterval, relayDelay, spreadDelay, freshnessInterval, rangeTimeout,
             slowRange, documentTimeout, slowDocument, charterTimeout, headsInterval, firstBackoff, maximumBackoff,
-            rejectionBackoff,
-            maximumLocalBackoff,
+            rejectionBackoff, maximumLocalBackoff, incarnationInterval, incarnationSpacing,
         ]
         if times.contains(where: { $0 <= 0 || $0 > 86_400_000 }) { return "a time is not between 1 ms and a day" }
         if exchangeJitter < 0 || exchangeJitter >= exchangeInterval { return "the jitter is not below the interval" }

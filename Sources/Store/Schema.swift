@@ -47,6 +47,24 @@ enum Schema {
         migrator.registerMigration("6: fork proofs") { db in
             try db.execute(sql: "CREATE TABLE fork(log INTEGER PRIMARY KEY, proof BLOB NOT NULL) STRICT;")
         }
+        migrator.registerMigration("7: incarnations") { db in
+            try db.execute(
+                sql: """
+                    -- The newest start of another member's node, as the log's key signed it, and this node's receipt.
+                    CREATE TABLE incarnation(
+                        log INTEGER PRIMARY KEY, note BLOB NOT NULL, receipt BLOB NOT NULL
+                    ) STRICT;
+                    -- The starts of this member's own node: whoever knows one that is not here knows a later folder.
+                    CREATE TABLE own_incarnation(
+                        origin TEXT NOT NULL,
+                        number INTEGER NOT NULL CHECK (number >= 1),
+                        value BLOB NOT NULL CHECK (length(value) = 16),
+                        -- The inode of the database's file then: a copy has another.
+                        file INTEGER NOT NULL,
+                        PRIMARY KEY(origin, number, value)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 

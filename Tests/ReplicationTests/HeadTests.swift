@@ -157,7 +157,6 @@ import TransparencyLog
         let effects = node.take(.head(Announcement(note: note)), from: 1)
         #expect(effects.contains(.ownLogIsLonger(origin: own.owner.origin, note: note)))
         #expect(effects.fetches.count == 1)
-        #expect(effects.last == .toldOwnHead(member: alliance.member("pk").id))
     }
 
     @Test func whatIsTakenBackOfOurOwnLogIsNotAnnouncedAgain() throws {
@@ -171,29 +170,6 @@ import TransparencyLog
         let told = try #require(published.messages(to: 2).heads.first)
         let entries = try own.bundle(5, 7)
         #expect(told.inlineFrom == 5 && told.inlineEntries == entries)
-    }
-
-    @Test func everyMembersWordOnOurOwnLogIsToldOnce() throws {
-        let own = TestLog(alliance.member("sv"), 5)
-        func told(_ effects: [Effect]) -> [String] {
-            effects.compactMap { if case .toldOwnHead(let member) = $0 { member } else { nil } }
-        }
-        var node = alliance.node("sv", logs: [try own.snapshot()])
-        _ = node.handle(.started, now: .t0)
-        node.meet(1, "pk", alliance)
-        node.meet(2, "us", alliance)
-        // A page that covers it: pk has nothing of it.
-        let page = HeadsPage(after: "", through: "", notes: [try pk.head()])
-        #expect(told(node.take(.heads(page), from: 1)) == [alliance.member("pk").id])
-        #expect(told(node.take(.heads(page), from: 1)).isEmpty)
-        // A page that does not reach it says nothing.
-        let short = HeadsPage(after: "", through: pk.owner.origin, notes: [try pk.head()])
-        #expect(told(node.take(.heads(short), from: 2)).isEmpty)
-        #expect(told(node.take(.summary([]), from: 2)) == [alliance.member("us").id])
-        // A new session asks anew.
-        _ = node.handle(.peerDisconnected(PeerID(2)), now: .t0)
-        node.meet(3, "us", alliance)
-        #expect(told(node.take(.head(Announcement(note: try own.head(3))), from: 3)) == [alliance.member("us").id])
     }
 }
 

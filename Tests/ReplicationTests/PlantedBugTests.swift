@@ -50,6 +50,14 @@ import Testing
         case "keeps-removed":
             options.charters = 20
             options.nodes = 6
+        case "signs-at-once", "no-taking-back":
+            options.restores = 3
+        case "asks-only-a-quorum":
+            options.restores = 10
+            options.nodes = 6
+            faults.latency = 1...400
+            faults.partitions = 20_000
+            faults.losses = 30_000
         case "no-charter-relay":
             options.charters = 2
             faults.publishing = 20_000

@@ -97,6 +97,11 @@ def free_port():
         return port
 
 
+def waiving(members):
+    """The arguments of a node that publishes without these members' word."""
+    return [part for member in members for part in ("--waive", member)]
+
+
 class SocketConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -396,10 +401,11 @@ class Alliance:
     def others(self, name):
         return [node for node in self if node.name != name]
 
-    def start(self, *names):
+    def start(self, *names, without=()):
+        """Starts nodes; without: members whose word they do not wait for before they publish."""
         chosen = [self.nodes[name] for name in names] if names else list(self)
         for node in chosen:
-            node.launch()
+            node.launch(*waiving(name for name in without if name != node.name))
         for node in chosen:
             node.answers()
         return self

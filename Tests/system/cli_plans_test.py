@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from alliance import MEMBERS, Alliance
-from program import ROOT, entente, environment
+from program import ROOT, entente, environment, eventually
 
 ESMA = pathlib.Path(os.environ.get("ENTENTE_REGISTER_FILES", ROOT.parent / "shared" / "data" / "esma"))
 HEADER = "key,status,validFrom,agreement,title,kind,parties\n"
@@ -19,7 +19,8 @@ def pk(workspace, member_keys):
     made = Alliance(
         workspace / "plans", member_keys, MEMBERS[:3],
         init=lambda _, name: ("--two-officers", "agreements", "--two-officers", "@documents") if name == "pk" else ())
-    made.start("pk")
+    made.start("pk", without=("sv", "us"))
+    eventually(lambda: made["pk"].log_of("pk")["entries"], "the first roster is published")
     yield made["pk"]
     made.stop()
 

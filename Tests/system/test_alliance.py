@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from alliance import Alliance, HOST, Refused, free_port
+from alliance import Alliance, HOST, Refused, free_port, waiving
 from program import entente, environment, eventually, gone
 from statements import instant
 from tunnel import ConnectProxy
@@ -407,8 +407,7 @@ def test_relay(workspace, member_keys):
     made = Alliance(workspace / "relay", member_keys, ("pk", "sv", "us"), init=init)
     pk, sv, us = made["pk"], made["sv"], made["us"]
     try:
-        pk.start()
-        sv.start()
+        made.start("pk", "sv", without=("us",))
         made.connected("pk", "sv")
         answer = pk.publish("RELAYED-1", "RELAYED-2")
         document = pk.folder.parent / "relayed.md"
@@ -417,7 +416,7 @@ def test_relay(workspace, member_keys):
         pk.receipts("pk", said["last"], ["sv"])
         eventually(lambda: sv.status()["documents"]["wanted"] == 0, "sv holds the document's bytes")
         pk.kill()
-        us.start()
+        us.start(*waiving(["pk"]))
         us.receipts("pk", said["last"], ["sv", "us"])
         assert us.row("vasp-licences", "RELAYED-2", "pk")["status"] == "authorised"
         eventually(lambda: us.status()["documents"]["wanted"] == 0, "us has the document's bytes from sv")

@@ -22,7 +22,8 @@ ID = member_id("pk")
 @pytest.fixture(scope="module")
 def nodes(workspace, cheap_keys):
     made = Alliance(workspace / "requests", cheap_keys, ("pk", "sv", "us"))
-    made.start("pk")
+    made.start("pk", without=("sv", "us"))
+    eventually(lambda: made["pk"].log_of("pk")["entries"], "the first roster is published")
     yield made
     made.stop()
 

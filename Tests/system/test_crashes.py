@@ -10,7 +10,7 @@ import random
 import pytest
 
 import crashes
-from alliance import Alliance
+from alliance import Alliance, waiving
 from program import eventually
 
 KILLS = 100
@@ -41,14 +41,15 @@ def test_a_loss_is_noticed(workspace, cheap_keys):
     """That the harness finds what it looks for: a folder of some entries ago is a loss, other entries are a fork."""
     made = Alliance(workspace / "noticed", cheap_keys, crashes.NODES)
     pk, made_of = made["pk"], "entente.sqlite"
-    pk.start()
+    alone = waiving(name for name in crashes.NODES if name != "pk")
+    pk.start(*alone)
     try:
         harness = crashes.Harness(made.folder, made, 0)
         pk.publish("BEFORE")
         status, _ = pk.end()
         assert status == 0
         old = (pk.folder / made_of).read_bytes()
-        pk.start()
+        pk.start(*alone)
         with harness.publishing("pk"):
             eventually(lambda: len(harness.acknowledged["pk"]) > 5, "entries are acknowledged")
         harness.check("pk")
@@ -61,7 +62,7 @@ def test_a_loss_is_noticed(workspace, cheap_keys):
         for path in pk.folder.glob(f"{made_of}*"):
             path.unlink()
         (pk.folder / made_of).write_bytes(old)
-        pk.start()
+        pk.start(*alone)
         with pytest.raises(AssertionError, match="lost entries"):
             harness.check("pk")
         harness.held.clear()

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from alliance import Alliance
-from program import entente, environment
+from program import entente, environment, eventually
 
 
 @pytest.fixture(scope="module")
 def nodes(workspace, cheap_keys):
     made = Alliance(workspace / "keys-list", cheap_keys, ("pk", "sv", "us"))
-    made.start("pk")
+    made.start("pk", without=("sv", "us"))
+    eventually(lambda: made["pk"].log_of("pk")["entries"], "the first roster is published")
     yield made
     made.stop()
 

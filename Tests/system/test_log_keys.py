@@ -32,6 +32,8 @@ def goes_on(alliance, origin=ORIGIN):
         eventually(lambda: node.log_of("pk")["origin"] == origin, f"{node.name} knows the new log")
         eventually(lambda: node.row("vasp-licences", "PK-LATE", "pk"), f"{node.name} holds it", 45)
         assert node.row("vasp-licences", "PK-1", "pk")["status"] == "authorised"
+    # What was said in the old log is published again first.
+    eventually(lambda: not pk.definition("vasp-licences"), "pk's new log has the definition")
     said = pk.publish("PK-2")
     others = [node.name for node in alliance if node is not pk]
     for node in alliance:

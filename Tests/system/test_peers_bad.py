@@ -10,7 +10,7 @@ import pytest
 
 import logs
 import wire
-from alliance import Alliance
+from alliance import Alliance, waiving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from program import entente, eventually
 from stranger import Stranger
@@ -28,7 +28,7 @@ def strangers(workspace, member_keys):
     made = Alliance(
         workspace / "bad", member_keys, ("pk", "sv"), quorum=4, strangers=[one.file for one in played.values()]
     )
-    made.start()
+    made.start(without=NAMES)
     made.connected()
     made["pk"].publish("GOOD-0")
     made.played = {name: one.join(made) for name, one in played.items()}
@@ -429,7 +429,7 @@ def test_head_of_our_size_with_another_root(strangers, pk, tmp_path):
     goes_on(strangers)
     # Not even after a restart.
     pk.end()
-    pk.start()
+    pk.start(*waiving(NAMES))
     strangers.connected("pk")
     assert "two heads" in pk.log_of("m4")["problem"]
     assert holds(pk, stranger.log, cosigned=False)

@@ -373,12 +373,6 @@ def test_proof_files():
             assert verify_map_proof(b64u(roster["proof"]), key, row, roots["@rosters"])
 
 
-if __name__ == "__main__":
-    for test in [value for name, value in sorted(globals().items()) if name.startswith("test_")]:
-        test()
-        print(f"{test.__name__}: ok")
-
-
 # Fork proofs
 
 
@@ -408,3 +402,49 @@ def test_forks():
         found = proves_fork(case["file"], key)
         assert (found is not None) == case["valid"], case
         assert not case["valid"] or found == (case["smaller"], case["larger"])
+
+
+# Incarnations
+
+
+def incarnation(line):
+    """The number and the bytes of an incarnation; None for anything else."""
+    parts = line.split(" ")
+    if len(parts) != 2 or not parts[0].isascii() or not parts[0].isdigit() or str(int(parts[0])) != parts[0]:
+        return None
+    value = b64(parts[1])
+    number = int(parts[0])
+    return (number, value) if value is not None and len(value) == 16 and 1 <= number <= 2**53 else None
+
+
+def note_lines(note, key, first, count):
+    """The lines of a note with one signature by that key; None for anything else."""
+    body = verify_note(note, [key]) if len(note.encode()) <= 2048 else None
+    if body is None or note.count("\u2014 ") != 1:
+        return None
+    lines = body[:-1].split("\n")
+    return lines if len(lines) == count and lines[0] == first else None
+
+
+def test_incarnations():
+    vectors = load("incarnations")
+    log, replica = parse_vkey(vectors["log"]), parse_vkey(vectors["replica"])
+    for case in vectors["starts"]:
+        lines = note_lines(case["note"], log, "entente/incarnation/v1", 3)
+        read = incarnation(lines[2]) if lines and lines[1] == log[0] else None
+        assert (read is not None) == case["valid"], case
+        assert not case["valid"] or read == (case["number"], b64(case["value"]))
+    for case in vectors["receipts"]:
+        lines = note_lines(case["note"], replica, "entente/incarnation-receipt/v1", 5)
+        good = lines is not None and lines[1] == log[0] and incarnation(lines[2]) is not None
+        assert good == case["valid"], case
+        if good:
+            size, root = lines[3].split(" ")
+            assert int(size) == case["size"] and len(b64(root)) == 32 and lines[4] == case["before"]
+            assert lines[4] == "-" or incarnation(lines[4]) is not None
+
+
+if __name__ == "__main__":
+    for test in [value for name, value in sorted(globals().items()) if name.startswith("test_")]:
+        test()
+        print(f"{test.__name__}: ok")

@@ -27,8 +27,12 @@ public struct AuditRecord: Sendable, Hashable {
         case rejected
         /// A log signed two heads that cannot both be true.
         case contradiction
-        /// A folder that was restored: who was waived, and when it was complete.
+        /// A folder that was restored is complete.
         case restored
+        /// The operator went on without a member's word.
+        case waived
+        /// Another copy of this node was started; this one was replaced by it.
+        case twin, superseded
         /// A log is proven to be forked.
         case fork
         /// A member is held back: its log grows faster than a limit allows, or it sends more than a peer may.

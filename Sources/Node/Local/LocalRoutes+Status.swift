@@ -55,13 +55,21 @@ extension LocalRoutes {
         health.judge(
             connected: titles("connected").count, unreachable: titles("unreachable"),
             restricted: titles("restricted"), quorum: charter.quorum, uptime: now - startedAt)
-        health.judge(ownLogIsLonger: await driver.ownLogIsLonger)
+        let standing = await driver.incarnationStanding
+        health.judge(standing, names: names(of: standing), uptime: now - startedAt)
+        if standing == .established { health.judge(ownLogIsLonger: await driver.ownLogIsLonger) }
         if let problem = await publisher.problem { health.judge(publishing: problem) }
         if let free { health.judge(free: free, reserve: store.reserve) }
         let clocks = await network.clocks
         health.judge(
             clocks: charter.members.compactMap { member in clocks[member.id].map { (member.title, $0) } })
         return health
+    }
+
+    /// The short names of the members whose word is missing.
+    private func names(of standing: IncarnationStanding) -> [String] {
+        guard case .waiting(_, let missing, _) = standing else { return [] }
+        return missing.compactMap { charter.member(id: $0)?.name }
     }
 
     /// The node's own, as it is in use.
@@ -155,8 +163,10 @@ extension LocalRoutes {
     }
 
     func context(_ query: LocalQuery) async throws -> JSONValue {
+        let waiting = try store.size(of: identity.origin) == 0 ? await publisher.waitForRoster() : nil
         let state = try await store.state(of: identity.origin)
         var object: JSONObject = [
+            "waiting": waiting.map { .string($0) } ?? .null,
             "member": Self.member(identity.member), "alliance": .string(identity.charter.alliance.hex),
             "now": Self.time(Clock.seconds), "logSize": .integer(Int64(state.size)),
         ]

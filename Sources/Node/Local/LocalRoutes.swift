@@ -18,7 +18,6 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
     let trust: TrustStore
     let tls: TLSIdentity
     let charters: CharterKeeper
-    let restored: RestoreGuard?
     let startedAt: Int64
 
     var charter: Charter { identity.charter.charter }
@@ -65,13 +64,12 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         return router
     }
 
-    /// The operator of a restored node goes on without a member's word.
+    /// The operator goes on without a member's word.
     private func waive(_ request: Request) async throws -> Response {
         let member = try query(request).member()
-        do { try await restored?.waive(member) } catch let error as NodeError {
-            throw LocalError(.conflict, "not-restored", error.reason)
+        do { try await driver.waive(member) } catch let error as NodeError {
+            throw LocalError(.conflict, "not-waiting", error.reason)
         }
-        await publisher.followCharter()
         return LocalAnswer.json(["waived": .string(member.name)])
     }
 

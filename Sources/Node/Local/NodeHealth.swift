@@ -1,4 +1,5 @@
 public import Alliance
+internal import Replication
 
 /// What an operator has to look at, judged from what a node knows of itself.
 public struct NodeHealth: Sendable, Hashable {
@@ -135,6 +136,21 @@ public struct NodeHealth: Sendable, Hashable {
             add(
                 .critical, "no-quorum",
                 "\(connected) other members are connected and \(quorum) make a quorum: what is published gets none now")
+        }
+    }
+
+    /// How far this start of the node is.
+    ///
+    /// - Parameter names: the short names of the members whose word is missing.
+    mutating func judge(_ standing: IncarnationStanding, names: [String], uptime: Int64) {
+        switch standing {
+        case .none, .established: return
+        case .waiting, .takingBack:
+            guard let reason = standing.objection(names: names) else { return }
+            add(uptime > 60 ? .critical : .attention, "starting", reason)
+        case .superseded:
+            guard let reason = standing.objection(names: names) else { return }
+            add(.critical, "superseded", reason)
         }
     }
 

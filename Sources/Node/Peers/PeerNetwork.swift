@@ -198,6 +198,8 @@ actor PeerNetwork: PeerAccess {
             }
             let addresses = addresses(of: member)
             let isConnected = await driver?.isConnected(member.id) ?? true
+            // Another copy of this node speaks for the member now.
+            if await driver?.isSuperseded ?? true { return }
             // Reached from the other side: once that session ends, the first try is due soon again.
             if isConnected { failures = 0 }
             if !addresses.isEmpty, !isConnected {

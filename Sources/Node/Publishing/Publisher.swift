@@ -27,7 +27,6 @@ actor Publisher {
     /// Whether the charter in force is to be named by a leaf before anything else.
     private var needsLeaf = false
     private var keys: SigningKeyFiles?
-    private var restored: RestoreGuard?
     private var beginning: Task<Void, Never>?
     /// The charter that was followed last.
     private var followed: HashValue?
@@ -37,6 +36,9 @@ actor Publisher {
     private(set) var problem: String?
     /// Submissions taken in since the start.
     private(set) var accepted = 0
+    private let startedAt = ContinuousClock.now
+    /// How long after the start a submission waits for others' answers before it is refused.
+    private static let startTime = Duration.seconds(10)
 
     /// Submissions that may wait, and statements that one may have.
     static let waitingLimit = 1_024
@@ -58,6 +60,7 @@ actor Publisher {
         guard entries.count <= Self.statementLimit, waiting.count < Self.waitingLimit else {
             return .failed(NodeError("too much at once; try again later or with less"))
         }
+        await wait { await driver.isStarting }
         if let reason = await objection() { return .failed(NodeError(reason)) }
         let origin = identity.origin
         if begun != origin, (try? await store.state(of: origin))?.governance.predecessor != nil {
@@ -76,21 +79,42 @@ actor Publisher {
         }
     }
 
-    func attach(_ keys: SigningKeyFiles, _ restored: RestoreGuard) { (self.keys, self.restored) = (keys, restored) }
+    func attach(_ keys: SigningKeyFiles) { self.keys = keys }
 
     /// Why nothing of the own log may be signed now; nil where nothing stands in the way.
     private func objection() async -> String? {
-        let isLonger = await driver.ownLogIsLonger
-        let reason = await restored?.reason(
-            identity.charter.charter, own: identity.memberID, heard: await driver.heardOfOwnLog, isLonger: isLonger)
-        if let reason { return reason }
-        if isLonger {
+        let standing = await driver.incarnationStanding
+        if let reason = standing.objection(names: names(of: standing)) { return reason }
+        if await driver.ownLogIsLonger {
             return
                 "a peer holds more of this member's log than this node; it is being taken back: try again in a moment"
         }
         guard await driver.ownLogIsForked else { return nil }
         return "this member's own log is forked (entente fork list): no replica cosigns it any more; the regulators' "
             + "next charter gives it another log key (Docs/charter.md)"
+    }
+
+    private func names(of standing: IncarnationStanding) -> [String] {
+        guard case .waiting(_, let missing, _) = standing else { return [] }
+        return missing.map { identity.charter.charter.member(id: $0)?.name ?? $0 }
+    }
+
+    /// Waits for a moment where the node has just started: others answer within milliseconds if they are there.
+    ///
+    /// - Parameter isDue: whether to wait on.
+    private func wait(while isDue: () async -> Bool) async {
+        guard ContinuousClock.now - startedAt < Self.startTime, await isDue() else { return }
+        for await _ in await driver.changes() {
+            guard ContinuousClock.now - startedAt < Self.startTime, await isDue() else { return }
+        }
+    }
+
+    /// Waits for the first roster for a moment, where the node has just started.
+    ///
+    /// - Returns: why there is none yet; nil where nothing is known to stand in its way.
+    func waitForRoster() async -> String? {
+        await wait { ((try? store.size(of: identity.origin)) ?? 0) == 0 }
+        return await objection()
     }
 
     /// Does what the charter in force asks of this member: finds the keys that it names, begins the log under a new key,
@@ -124,6 +148,8 @@ actor Publisher {
                     + "as replica-2\(KeyFile.privateSuffix), or the like; until then this node cosigns nothing"
             }
         guard missing.log == nil else { return }
+        // Called again once this start may sign.
+        guard await driver.incarnationStanding == .established else { return }
         if let reason = await objection() { return problem = reason }
         do {
             try await begin(identity.origin)

@@ -49,7 +49,7 @@ final class LogJobs: AsyncSequence, Sendable {
             // One of a log is proof enough; a log that goes on forking must not keep us busy.
             let isAsked = waiting.contains { if case .proveFork = $0 { true } else { false } }
             if isAsked { return }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork: break
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .recordIncarnation: break
         }
         waiting.append(job)
     }

@@ -28,6 +28,7 @@ struct LogWorker: Sendable {
         case recordContradiction(ours: [UInt8]?, other: [UInt8])
         case proveFork(ours: [UInt8], other: [UInt8])
         case persistFork(proof: [UInt8])
+        case recordIncarnation(note: [UInt8])
     }
 
     /// Does one job and says what happened.
@@ -62,6 +63,7 @@ struct LogWorker: Sendable {
             case .persistFork(let proof):
                 try await store.keepFork(try ForkProof(parsing: proof))
                 return nil
+            case .recordIncarnation(let note): return await record(note)
             }
         } catch {
             logger.error("storage failed", metadata: ["log": "\(origin)", "reason": "\(error)"])
@@ -84,6 +86,21 @@ struct LogWorker: Sendable {
             throw NodeError("\(origin) is no member's log any more")
         }
         return try ForkProof(of: other, ours, branch: branch, key: key).bytes
+    }
+
+    /// Records the start of the log's node, and signs a receipt.
+    private func record(_ bytes: [UInt8]) async -> Event {
+        do {
+            let receipt = try await store.recordIncarnation(try IncarnationNote(parsing: bytes)) { [identity] text in
+                try identity.receipt(text)
+            }
+            return .incarnationRecorded(
+                origin: origin, note: receipt == nil ? nil : bytes, receipt: receipt ?? [])
+        } catch {
+            logger.error("a node's start could not be recorded", metadata: ["log": "\(origin)", "reason": "\(error)"])
+            warnOfDamage(error)
+            return .incarnationRecorded(origin: origin, note: nil, receipt: [])
+        }
     }
 
     /// What is stored contradicts itself: this log stands still here until somebody has looked.

@@ -93,6 +93,16 @@ struct NodeIdentity: Sendable, CustomStringConvertible, CustomReflectable {
         return try SignedNote(text: checkpoint.text, signatures: [try logSigner.sign(checkpoint.text)]).bytes
     }
 
+    /// Says that this node starts; nil where the log's key does not lie here.
+    func sign(_ incarnation: Incarnation) throws -> IncarnationNote? {
+        try logSigner.map { try IncarnationNote(incarnation, signer: $0) }
+    }
+
+    /// Signs a receipt for another node's start, at the present time; nil without a replica key.
+    func receipt(_ text: [UInt8]) throws -> NoteSignature? {
+        try replicaSigner?.sign(text, at: UInt64(Date().timeIntervalSince1970))
+    }
+
     /// Cosigns another member's checkpoint, at the present time.
     func cosign(_ text: [UInt8]) throws -> StoredCosignature? {
         guard let replicaSigner else { return nil }

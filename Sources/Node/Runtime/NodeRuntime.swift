@@ -20,10 +20,14 @@ public struct NodeRuntime: Sendable {
     private let settings: NodeSettings
     private let passphrase: Passphrase
     private let logger: Logger
+    private let waived: [String]
 
     /// A node with these settings, whose keys this passphrase opens.
-    public init(settings: NodeSettings, passphrase: Passphrase, logger: Logger) {
+    ///
+    /// - Parameter waived: members, by name, whose word is not waited for before the node publishes.
+    public init(settings: NodeSettings, passphrase: Passphrase, logger: Logger, waived: [String] = []) {
         self.settings = settings
+        self.waived = waived
         self.passphrase = passphrase
         self.logger = logger
     }
@@ -38,6 +42,7 @@ public struct NodeRuntime: Sendable {
     public func run(onReady: @escaping @Sendable () async -> Void = {}) async throws {
         Self.limitArenas()
         let parts = try await NodeParts(settings: settings, passphrase: passphrase, logger: logger)
+        let others = try waived.map { try parts.member(named: $0) }
         let ready = Readiness(waitingFor: settings.listen == nil ? 1 : 2, then: onReady)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: DriverService(parts: parts), successTerminationBehavior: .gracefullyShutdownGroup),
@@ -74,6 +79,7 @@ public struct NodeRuntime: Sendable {
                 "version": .string(Entente.version), "member": .string(parts.identity.member.id),
                 "charter": .integer(Int64(parts.identity.charter.charter.version)),
             ], durable: true)
+        for member in others { await parts.driver.waive(atStart: member) }
         do {
             try await ServiceGroup(configuration: configuration).run()
         } catch {
@@ -137,9 +143,12 @@ private struct DialService: Service, CustomStringConvertible {
 
     func run() async throws {
         try await parts.publishRoster()
-        await cancelWhenGracefulShutdown {
-            await withDiscardingTaskGroup { group in
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { await parts.network.dialAll() }
+                group.addTask {
+                    for await _ in parts.driver.establishments { try await parts.publishRoster() }
+                }
                 group.addTask {
                     while !Task.isCancelled {
                         await parts.charters.warn()
@@ -206,15 +215,15 @@ struct NodeParts: Sendable, CustomStringConvertible {
         replication.quota = QuotaSettings(settings.memberLimits)
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
-            settings: replication, logger: logger, audit: audit)
+            settings: replication, logger: logger, audit: audit,
+            restored: RestoredFolder(path: settings.restoredMarkPath), isCopied: try await store.isCopied())
         await network.attach(driver)
         await network.refreshTrust()
         let publisher = Publisher(identity: identity, store: store, driver: driver, logger: logger, audit: audit)
         let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
         let keys = SigningKeyFiles(folder: settings.keysFolder, passphrase: passphrase, logger: logger)
         keys.look(for: identity)
-        let restored = RestoreGuard(path: settings.restoredMarkPath, logger: logger, audit: audit)
-        await publisher.attach(keys, restored)
+        await publisher.attach(keys)
         await charters.attach { chain in
             await network.chartersChanged()
             await driver.chartersChanged(chain, holding: await Self.held(store, logger))
@@ -223,7 +232,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         await driver.attach(charters)
         localRoutes = LocalRoutes(
             identity: identity, store: store, driver: driver, network: network, publisher: publisher, trust: trust,
-            tls: tls, charters: charters, restored: restored, startedAt: Clock.seconds)
+            tls: tls, charters: charters, startedAt: Clock.seconds)
         certificates = CertificateWatch(
             settings: settings, passphrase: passphrase, member: identity.member.id, files: files, tls: tls,
             trust: trust, logger: logger, audit: audit)
@@ -239,10 +248,23 @@ struct NodeParts: Sendable, CustomStringConvertible {
         self.publisher = publisher
     }
 
-    /// Publishes the member's first roster where the log is still empty.
+    /// The member of the charter in force with this short name.
+    ///
+    /// - Throws: ``NodeError`` where there is none, or it is this node's own.
+    func member(named name: String) throws -> CharterMember {
+        let charter = identity.charter.charter
+        guard let member = charter.member(named: name), member.id != identity.memberID else {
+            let names = charter.members.filter { $0.id != identity.memberID }.map(\.name).joined(separator: ", ")
+            throw NodeError("no other member is called \(name); the others are \(names)")
+        }
+        return member
+    }
+
+    /// Publishes the member's first roster where the log is still empty, once this start may sign.
     func publishRoster() async throws {
         await publisher.followCharter()
-        guard await publisher.problem == nil, try await store.state(of: identity.origin).isBegun,
+        guard await driver.incarnationStanding == .established, await publisher.problem == nil,
+            try await store.state(of: identity.origin).isBegun,
             try await store.log(identity.origin).size == 0
         else { return }
         guard let roster = FileManager.default.contents(atPath: settings.rosterPath) else {
@@ -340,6 +362,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
     private static func snapshots(_ store: Store) async throws -> [LogSnapshot] {
         let contradicted = try await store.contradictedOrigins()
         let forks = try await store.forks()
+        let starts = try await store.incarnations()
         var snapshots: [LogSnapshot] = []
         for record in try await store.logs() {
             let head = try await store.checkpoints(of: record.origin).head
@@ -348,7 +371,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
                     origin: record.origin, size: record.size, root: record.frontier.root,
                     head: try head?.fullNote() ?? [], isTrustworthy: record.end == nil,
                     isContradicted: contradicted.contains(record.origin),
-                    fork: forks.first { $0.origin == record.origin }?.bytes ?? []))
+                    fork: forks.first { $0.origin == record.origin }?.bytes ?? [],
+                    incarnations: IncarnationRecord(starts[record.origin] ?? StoredIncarnations())))
         }
         if var first = snapshots.first {
             let wanted = try await store.wantedDocuments(limit: 10_000)

@@ -39,8 +39,12 @@ actor ReplicationDriver {
     }
     /// Whether it is known that our own log signed what cannot be.
     var ownLogIsForked: Bool { replication.status(ofLog: identity.origin)?.isContradicted ?? false }
-    /// The members that have said since the start what they hold of our own log.
-    private(set) var heardOfOwnLog: Set<String> = []
+    /// How far this start of the node is: whether it may sign in its own log.
+    var incarnationStanding: IncarnationStanding { replication.incarnationStanding }
+    /// One for every time that this start may sign in a log.
+    nonisolated let establishments: AsyncStream<String>
+    private let newEstablishment: AsyncStream<String>.Continuation
+    private var restored: RestoredFolder?
     /// What paces Replication.
     private let clock = SteadyClock()
     /// ``SteadyClock/wallAhead`` as Replication knows it.
@@ -53,18 +57,21 @@ actor ReplicationDriver {
 
     init(
         identity: NodeIdentity, store: Store, snapshots: [LogSnapshot], peers: any PeerAccess,
-        settings: ReplicationSettings, logger: Logger, audit: AuditFile? = nil
+        settings: ReplicationSettings, logger: Logger, audit: AuditFile? = nil, restored: RestoredFolder? = nil,
+        isCopied: Bool = false
     ) {
         self.identity = identity
         self.store = store
         self.peers = peers
         self.logger = logger
         self.audit = audit
+        (establishments, newEstablishment) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let verified = VerifiedSignatures()
         self.verified = verified
         replication = Replication(
             settings: settings, me: identity.member.id, membership: Membership(identity.chain), logs: snapshots,
-            seed: UInt64.random(in: 0...UInt64.max), memory: verified)
+            seed: UInt64.random(in: 0...UInt64.max), memory: verified, isRestored: restored != nil || isCopied)
+        self.restored = restored
     }
 
     // MARK: Running
@@ -115,6 +122,8 @@ actor ReplicationDriver {
             handle(.documentsMissing(wanted.map { DocumentNeed(digest: $0.digest, size: UInt64($0.size)) }))
         }
         handle(.membershipChanged(Membership(chain), logs: logs))
+        // What could not begin under the charter before may begin now.
+        if incarnationStanding == .established { newEstablishment.yield(identity.origin) }
     }
 
     /// Ends the sessions with a member that may not connect any more.
@@ -124,6 +133,7 @@ actor ReplicationDriver {
 
     private func stop() {
         newOrigins.finish()
+        newEstablishment.finish()
         isStopped = true
         for waiting in jobs.values { waiting.end() }
         for task in fetches.values { task.cancel() }
@@ -209,7 +219,6 @@ actor ReplicationDriver {
                 ], durable: true)
             logger.critical("a log is forked: it is cosigned no further", metadata: ["log": "\(origin)"])
             enqueue(.persistFork(proof: proof), origin)
-        case .toldOwnHead(let member): heardOfOwnLog.insert(member)
         case .ownLogIsLonger(let origin, let note):
             let size = (try? SignedNote(parsing: note)).flatMap { try? Checkpoint(parsing: $0.text) }?.size ?? 0
             ownTarget = (origin, ownTarget.origin == origin ? max(ownTarget.size, size) : size)
@@ -217,6 +226,7 @@ actor ReplicationDriver {
                 "a peer holds more of this member's own log than this node: the data folder looks restored from a backup; nothing is published until its entries are taken back"
             )
         case .quotaReached(let origin, let cap): quotaReached(origin, cap)
+        case .beginIncarnation, .recordIncarnation, .established, .superseded, .twinSeen: performIncarnation(effect)
         case .setTimer(let timer, let time): set(timer, time)
         case .cancelTimer(let timer): timers[timer] = nil
         case .reject(let id, let rejection): note(rejection, by: id)
@@ -226,6 +236,66 @@ actor ReplicationDriver {
         case .fetchDocument, .listMissingDocuments, .serveRange, .serveDocument, .serveCharter, .considerCharter:
             performInBackground(effect)
         }
+    }
+
+    private func performIncarnation(_ effect: Effect) {
+        switch effect {
+        case .beginIncarnation(let origin, let known):
+            spawn { await $0.beginIncarnation(origin, above: known) }
+        case .recordIncarnation(let origin, let note): enqueue(.recordIncarnation(note: note), origin)
+        case .established(let origin):
+            logger.info("this node may sign in its log", metadata: ["log": "\(origin)"])
+            if restored?.isComplete(logger, audit) ?? false { restored = nil }
+            newEstablishment.yield(origin)
+        case .superseded(let origin, let later):
+            let text =
+                "another copy of this node was started later (start \(later.number) of \(origin)): this one publishes nothing "
+                + "and connects to nobody any more; stop the copy that should not run, and start this one again to go on here"
+            logger.critical("\(text)")
+            audit?.append(.superseded, "\(text)", ["log": .string(origin)], durable: true)
+        case .twinSeen(let origin, let start):
+            logger.error(
+                "another copy of this node was started: two that publish would fork the log",
+                metadata: ["log": "\(origin)", "start": "\(start.number)"])
+            audit?.append(
+                .twin, "another copy of this node was started, as start \(start.number) of \(origin)",
+                ["log": .string(origin)], durable: true)
+        default: break
+        }
+    }
+
+    /// Stores that this node starts, and signs that. Where it cannot be done now it is asked for again.
+    private func beginIncarnation(_ origin: String, above known: UInt64) async {
+        do {
+            guard identity.origin == origin, identity.missing.log == nil else { return }
+            let value = (0..<Incarnation.valueByteCount).map { _ in UInt8.random(in: 0...UInt8.max) }
+            let start = try await store.beginIncarnation(of: origin, above: known, value: value)
+            guard let note = try identity.sign(start) else { return }
+            handle(.incarnationBegun(origin: origin, note: note.bytes))
+        } catch {
+            logger.error("the start of this node could not be stored", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// The operator goes on without a member's word.
+    ///
+    /// - Throws: ``NodeError`` where nobody's word is missing.
+    func waive(_ member: CharterMember) throws {
+        guard case .waiting(_, let missing, _) = incarnationStanding, missing.contains(member.id) else {
+            throw NodeError("this node does not wait for the word of \(member.name): there is nothing to waive")
+        }
+        logger.warning("the operator goes on without a member's word", metadata: ["member": "\(member.id)"])
+        audit?.append(
+            .waived, "the operator goes on without the word of \(member.name)", ["member": .string(member.id)],
+            durable: true)
+        handle(.waived(member: member.id))
+    }
+
+    /// The operator said when starting the node that it goes on without a member's word.
+    func waive(atStart member: CharterMember) {
+        audit?.append(
+            .waived, "started without the word of \(member.name)", ["member": .string(member.id)], durable: true)
+        handle(.waived(member: member.id))
     }
 
     private func performInBackground(_ effect: Effect) {
@@ -449,7 +519,7 @@ extension ReplicationDriver {
         member: String, isOutbound: Bool, canFetch: Bool, restricted: Bool, outbox: Outbox,
         end: @escaping @Sendable () -> Void
     ) -> PeerID? {
-        guard !isStopped else { return nil }
+        guard !isStopped, !isSuperseded else { return nil }
         if let other = sessions.values.first(where: { $0.member == member }) {
             let dialler = isOutbound ? identity.member.id : member
             let mayReplace = other.isOutbound != isOutbound && dialler == min(identity.member.id, member)
@@ -492,6 +562,16 @@ extension ReplicationDriver {
     var connected: [String: Int64] {
         Dictionary(sessions.values.map { ($0.member, $0.startedAt) }, uniquingKeysWith: min)
     }
+
+    /// Whether others' answers to this start are due.
+    var isStarting: Bool {
+        switch incarnationStanding {
+        case .waiting, .takingBack: true
+        case .none, .established, .superseded: false
+        }
+    }
+    /// Whether another copy of this node was started later.
+    var isSuperseded: Bool { if case .superseded = incarnationStanding { true } else { false } }
 
     var logStatuses: [LogStatus] { replication.logStatuses }
     var peerStatuses: [PeerStatus] { replication.peerStatuses }

@@ -157,7 +157,13 @@ extension Replication {
         if case .rejected(let rejection) = outcome { reject(id, rejection) }
         if outcome == .failed { notStored(id, version, now) }
         defer { askForCharter(now) }
-        guard charter.asked?.peer == id, charter.asked?.version == version else { return }
+        if outcome == .unconnected, let peer = peerIndex(id) {
+            peers[peer].charterUnconnected = min(peers[peer].charterUnconnected ?? version, version)
+        }
+        guard charter.asked?.peer == id, charter.asked?.version == version else {
+            if outcome == .unconnected { followsUnknown(id, version, now) }
+            return
+        }
         charter.asked = nil
         emit(.cancelTimer(.charter))
         guard let peer = peerIndex(id) else { return }
@@ -167,14 +173,26 @@ extension Replication {
             moveOn(peer, from: version)
         case .unconnected where peers[peer].isDescending && version > 2: peers[peer].charterCursor = version - 1
         case .unconnected:
-            // Perhaps one of several charters of a version did not come.
+            // Perhaps one of several charters of a version did not come, or follows one of several that did not.
             peers[peer].charterNotBefore = now + settings.maximumBackoff
             peers[peer].isDescending = true
+            if let lowest = peers[peer].charterUnconnected, lowest > 2 { peers[peer].charterCursor = lowest - 1 }
+            peers[peer].charterUnconnected = nil
         case .rejected:
             peers[peer].charterNotBefore = now + settings.rejectionBackoff
             peers[peer].isDescending = true
         case .failed: break
         }
+    }
+
+    /// One of several charters of a version follows one that is not held, and the others were dealt with before it: those
+    /// of the version before are asked for, where there is nothing else to ask that peer for.
+    private mutating func followsUnknown(_ id: PeerID, _ version: UInt64, _ now: Instant) {
+        guard let peer = peerIndex(id), version > 2, peers[peer].charterCursor == nil else { return }
+        peers[peer].charterCursor = version - 1
+        peers[peer].isDescending = true
+        peers[peer].charterUnconnected = nil
+        peers[peer].charterNotBefore = now + 4 * settings.headsInterval
     }
 
     /// A charter could not be stored here: it is asked for again, even if others of its version were held meanwhile.
@@ -223,6 +241,7 @@ extension Replication {
             offerCharters(to: peer)
             send(peer, .digest(digest()))
         }
+        beginIncarnation(now)
         askForCharter(now)
         scheduleAll(now)
     }

@@ -21,8 +21,8 @@ extension Replication {
         setExchangeTimer(peer, now)
     }
 
-    /// SHA-256 over the charter, the digests of all heads and which logs are forked, by origin: equal where there is nothing to tell each
-    /// other.
+    /// SHA-256 over the charter, and by log the digest of its head, whether it is forked, and the newest start of its node: equal
+    /// where there is nothing to tell each other.
     mutating func digest() -> HashValue {
         var writer = FieldWriter(reserving: 40 + 32 * logs.count)
         writer.write(membership.version)
@@ -30,6 +30,10 @@ extension Replication {
         for log in logs.indices {
             if let digest = headDigest(log) { writer.write(digest) }
             if logs[log].fork != nil { writer.write(logs[log].origin) }
+            if let start = newestIncarnation(log) {
+                writer.write(start.number)
+                writer.write(start.value)
+            }
         }
         return HashValue.sha256(writer.bytes)
     }
@@ -55,12 +59,13 @@ extension Replication {
     mutating func digestReceived(_ theirs: HashValue, from peer: Int, _ now: Instant) {
         if theirs == digest() {
             for log in logs.indices { isEqual(log, peer) }
-            toldOwnHead(peer)
+            toldOwnHead(peer, now)
             return
         }
         // A peer that asks too often waits for its next turn: an answer is much longer than a question.
         guard mayAnswer(peers[peer].headsSentAt, now), mayAnswer(peers[peer].summarySentAt, now) else { return }
         offerAgain(to: peer)
+        tellIncarnations(to: peer, now)
         let lines = logs.reduce(0) { $0 + ($1.head.map { 1 + $0.cosignatures.count } ?? 0) }
         guard lines > settings.headsLines else {
             peers[peer].headsSentAt = now
@@ -96,7 +101,7 @@ extension Replication {
             while position < heads.count, heads[position].origin.precedes(logs[log].origin) { position += 1 }
             let isNamed = position < heads.count && heads[position].origin.isExactly(logs[log].origin)
             let isSame = headDigest(log) == (isNamed ? heads[position].digest : nil)
-            if logs[log].isOwn, isSame || !isNamed { toldOwnHead(peer) }
+            if logs[log].isOwn, isSame || !isNamed { toldOwnHead(peer, now) }
             guard isSame else {
                 run = (run?.lowerBound ?? log)..<(log + 1)
                 continue
@@ -109,10 +114,10 @@ extension Replication {
     }
 
     /// What a peer holds of our own log is known now: its head, or that it has none.
-    mutating func toldOwnHead(_ peer: Int) {
-        guard !peers[peer].hasToldOwnHead else { return }
-        peers[peer].hasToldOwnHead = true
-        emit(.toldOwnHead(member: peers[peer].member))
+    mutating func toldOwnHead(_ peer: Int, _ now: Instant) {
+        guard !heardOfOwnLog.containsExactly(peers[peer].member) else { return }
+        heardOfOwnLog.append(peers[peer].member)
+        reviewIncarnation(now)
     }
 
     /// Sends the heads of logs that follow one another, on as many pages as they need.
@@ -162,7 +167,7 @@ extension Replication {
         if let own = logs.firstIndex(where: \.isOwn), page.after.precedes(logs[own].origin),
             page.through.isEmpty || !page.through.precedes(logs[own].origin)
         {
-            toldOwnHead(peer)
+            toldOwnHead(peer, now)
         }
         for log in logs.indices where !mentioned[log] && !hasOurs {
             let origin = logs[log].origin

@@ -16,7 +16,7 @@ extension Replication {
                 throw Rejection(error.reason, origin: logs[log].origin, error.detail)
             }
         }
-        defer { if logs[log].isOwn { toldOwnHead(peer) } }
+        defer { if logs[log].isOwn { toldOwnHead(peer, now) } }
         try consider(head, of: log, from: peer, inline: inline, now)
     }
 
@@ -41,6 +41,8 @@ extension Replication {
     mutating func consider(
         _ head: Head, of log: Int, from peer: Int, inline: RangeAnswer? = nil, isExchange: Bool = false, _ now: Instant
     ) throws(Rejection) {
+        // It is told; what it signed comes by others, if anybody took it.
+        guard !isSuperseded(peer, as: log) else { return }
         let origin = logs[log].origin
         if head.size == 0 {
             guard head.root == MerkleTree.emptyRoot else {

@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 // Sessions: who is there, under which charter, and what may be said.
@@ -12,7 +13,9 @@ extension Replication {
             end(index, Rejection(.tooMany, "more than \(settings.peers) sessions"))
             return
         }
+        guard own?.successor == nil else { return end(index, Self.isSuperseded) }
         send(index, .hello(hello))
+        tellOwnIncarnation(to: index)
         tellNeighbours()
         send(index, .digest(digest()))
         setExchangeTimer(index, now)
@@ -42,10 +45,10 @@ extension Replication {
         fetchDocuments(now)
     }
 
-    private var hello: Hello {
+    var hello: Hello {
         Hello(
             alliance: membership.alliance, charterVersion: membership.version, charterDigest: membership.digest,
-            member: me, node: node)
+            member: me, node: node, incarnation: own?.note?.incarnation.value ?? [])
     }
 
     /// Tells everyone whom we are connected to, so that nobody passes on to us what we hear directly.
@@ -102,6 +105,7 @@ extension Replication {
         case .refused(let refusal): refused(refusal, by: peer, now)
         case .wantFresh(let origin): freshnessAsked(origin, by: peer, now)
         case .forkProof(let bytes): try forkReceived(bytes, from: peer)
+        case .incarnation(let news): try incarnationReceived(news, from: peer, now)
         case .neighbours(let members):
             peers[peer].neighbours = membership.members.map(\.id).filter { members.containsExactly($0) }
         }

@@ -255,6 +255,15 @@ extension Replication {
         }
         store(log, now)
         scheduleAll(now)
+        reviewIncarnation(now)
+    }
+
+    /// Asks no further for what peers offered of a log; what is being stored is.
+    mutating func forgetOffers(_ log: Int) {
+        logs[log].ready = []
+        dropFetch(log)
+        let stored = logs[log].storing?.head
+        logs[log].offers.removeAll { $0.head.key != stored }
     }
 
     /// What was lined up behind a range that is not stored goes as well.

@@ -8,9 +8,7 @@ internal import TransparencyLog
 /// table: the same events give the same effects. Peers' input is bounded by ``ReplicationSettings`` and
 /// ``WireLimits``, is never trusted before it is verified, and never traps; a shell that reports what cannot be, does.
 ///
-/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins. Fork proofs
-/// (formats 11) and incarnations (formats 12) are not here yet; ``Effect/recordContradiction(origin:ours:other:)`` and
-/// ``Effect/ownLogIsLonger(origin:note:)`` are their places.
+/// The state that it converges on is the vector of logs: of each log the longer consistent prefix wins.
 public struct Replication: Sendable {
     let settings: ReplicationSettings
     /// Our member id.
@@ -34,6 +32,14 @@ public struct Replication: Sendable {
     var counts: [Rejection.Reason: Int] = [:]
     /// Milliseconds by which the wall clock is ahead of the moments that are handed over.
     var clockAhead: Int64 = 0
+    /// This start of the node; nil where the member has no log.
+    var own: OwnIncarnation?
+    /// Whether the folder is known to be older than what others may hold: then everybody has to answer.
+    var isRestored: Bool
+    /// Members whose word the operator does without.
+    var waived: [String] = []
+    /// Members that have said since the start what they hold of our own log.
+    var heardOfOwnLog: [String] = []
     private var effects: [Effect] = []
 
     /// A node that holds what the snapshots say.
@@ -46,9 +52,11 @@ public struct Replication: Sendable {
     ///   - logs: What is held; logs that are missing are empty, and logs that no member has are ignored.
     ///   - seed: For the jitter of the periodic exchange.
     ///   - memory: Remembers signatures that were verified.
+    ///   - isRestored: Whether the folder came out of a backup: then every other active member has to answer before
+    ///     our own log is signed.
     public init(
         settings: ReplicationSettings, me: String, node: String = "", membership: Membership, logs: [LogSnapshot],
-        seed: UInt64, memory: (any SignatureMemory)? = nil
+        seed: UInt64, memory: (any SignatureMemory)? = nil, isRestored: Bool = false
     ) {
         if let problem = settings.problem { preconditionFailure("settings: \(problem)") }
         self.settings = settings
@@ -57,6 +65,7 @@ public struct Replication: Sendable {
         self.membership = membership
         random = SplitMix64(seed: seed)
         self.memory = memory
+        self.isRestored = isRestored
         documents = Documents(limit: settings.rememberedDocuments)
         addLogs(logs)
         for snapshot in logs { documents.add(snapshot.missingDocuments, of: snapshot.origin) }
@@ -101,6 +110,10 @@ public struct Replication: Sendable {
         case .served(let id):
             if let peer = peerIndex(id), peers[peer].served > 0 { peers[peer].served -= 1 }
         case .forkProven(let origin, let proof): forkProven(origin, proof)
+        case .incarnationBegun(let origin, let note): incarnationBegun(origin, note, now)
+        case .incarnationRecorded(let origin, let note, let receipt):
+            incarnationRecorded(origin, note, receipt, now)
+        case .waived(let member): waive(member, now)
         case .clockSet(let ahead):
             clockAhead = ahead
             for log in logs.indices { cosignAtStart(log, now) }
@@ -127,6 +140,7 @@ public struct Replication: Sendable {
         case .documents: fetchDocuments(now)
         case .charter: charterTimedOut(now)
         case .freshness(let origin): freshnessWanted(origin, now)
+        case .incarnation: incarnationDue(now)
         }
     }
 
@@ -204,7 +218,8 @@ extension Rejection.Reason {
     /// Whether whoever sent it is to blame, and not the owner of a log that it honestly passed on.
     var blamesPeer: Bool {
         switch self {
-        case .inconsistentHead, .contradictoryHead, .cannotExtend, .falseStateLeaf, .differentCharter, .unknownLog:
+        case .inconsistentHead, .contradictoryHead, .cannotExtend, .falseStateLeaf, .differentCharter, .unknownLog,
+            .superseded:
             false
         default: true
         }
@@ -256,9 +271,17 @@ extension Replication {
             logs[log].fork = fork
             logs[log].isContradicted = true
         }
+        restore(snapshot.incarnations, log)
         if let head = storedHead(snapshot.head, log) {
             logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
         }
+    }
+
+    private mutating func restore(_ record: IncarnationRecord, _ log: Int) {
+        logs[log].ownStarts = record.own
+        guard let note = try? IncarnationNote(parsing: record.note) else { return }
+        let receipt = try? IncarnationReceipt(parsing: record.receipt)
+        logs[log].incarnation = RecordedIncarnation(note: note, receipts: receipt.map { [(me, $0)] } ?? [])
     }
 
     /// Reads a note of our own store; nil where it is of another log, or of a key that another charter gave this one.
@@ -276,6 +299,7 @@ extension Replication {
         for log in logs.indices {
             cosignAtStart(log, now)
         }
+        beginIncarnation(now)
         fetchDocuments(now)
     }
 

@@ -105,6 +105,12 @@ struct LogState: Sendable {
     var fork: ForkProof?
     /// How often another proof took its place since the start: who forks again and again is not to keep everybody busy.
     var forkReplacements = 0
+    /// The newest start of its node that is recorded here, and one that is being recorded since when.
+    var incarnation: RecordedIncarnation?
+    var recording: RecordingIncarnation?
+    var recordedAt: Instant?
+    /// Of our own log: the starts that the store knew at the beginning.
+    var ownStarts: [Incarnation] = []
     /// The charter version that a state leaf names and that is not held.
     var waitingForCharter: UInt64?
 

@@ -1,3 +1,4 @@
+internal import Alliance
 internal import TransparencyLog
 
 /// What is known of a session with a peer.
@@ -23,10 +24,14 @@ struct PeerState: Sendable {
     /// other, the second may be on its way while the next version is being asked for.
     var charterAsked: [(version: UInt64, left: Int)] = []
     var charterNotBefore: Instant?
+    /// The lowest version of which it sent a charter that follows one that is not known here, besides one that does not.
+    var charterUnconnected: UInt64?
     /// Charters that are held and were asked for again, since it may have more of their signatures, and when.
     var charterAskedAgain: [(offer: CharterOffer, at: Instant)] = []
-    /// Whether it has said what it holds of our own log.
-    var hasToldOwnHead = false
+    /// The start that it is, by its own note.
+    var incarnation: Incarnation?
+    /// When it was last told that a start is not the newest.
+    var incarnationsToldAt: Instant?
     /// Up to which version all of its charters are asked for, known or not, because it decides otherwise than we do with
     /// what we know; and when that was last begun.
     var charterWalkEnd: UInt64?
@@ -77,6 +82,13 @@ struct PeerLog: Sendable {
     var told: UInt64 = 0
     /// Whether it was told of the log's fork.
     var toldFork = false
+    /// The newest start of the log's node that it was told of.
+    var toldIncarnation: Incarnation?
+    /// How often and when last: what is lost is told again, and yet nobody keeps two nodes busy.
+    var incarnationTellings = 0
+    var incarnationToldAt: Instant?
+    /// The start that it spoke of last: what it was told has come through.
+    var heardIncarnation: Incarnation?
     var failures = 0
     /// Not to be asked for this log before.
     var notBefore: Instant?

@@ -1,7 +1,7 @@
 internal import TransparencyLog
 
 extension Message {
-    /// The type bytes. 15 (incarnations) is reserved for formats 12.
+    /// The type bytes.
     enum Kind: UInt8, CaseIterable {
         case hello = 1
         case head = 2
@@ -17,6 +17,7 @@ extension Message {
         case refused = 12
         case wantFresh = 13
         case neighbours = 14
+        case incarnation = 15
         case forkProof = 16
         case summary = 17
     }
@@ -66,6 +67,10 @@ extension Message {
             writer.write(refusal.reason.rawValue)
             writer.write(refusal.text)
         case .forkProof(let bytes): writer.write(bytes)
+        case .incarnation(let news):
+            writer.write(news.note)
+            writer.write(UInt32(news.receipts.count))
+            for receipt in news.receipts { writer.write(receipt) }
         case .neighbours(let members):
             writer.write(UInt32(members.count))
             for member in members { writer.write(member) }
@@ -95,6 +100,7 @@ extension Message {
         case .wantFresh: .wantFresh
         case .neighbours: .neighbours
         case .forkProof: .forkProof
+        case .incarnation: .incarnation
         case .summary: .summary
         }
     }
@@ -127,6 +133,7 @@ extension Message {
                     text: try reader.text(limit: WireLimits.refusalBytes)))
         case .wantFresh: self = .wantFresh(origin: try reader.origin())
         case .forkProof: self = .forkProof(try reader.byteString(limit: WireLimits.forkProofBytes))
+        case .incarnation: self = .incarnation(try IncarnationNews(&reader))
         case .neighbours: self = .neighbours(try reader.members())
         case .summary: self = .summary(try reader.summary())
         }
@@ -196,6 +203,14 @@ extension Announcement {
         if inlineEntries.isEmpty && inlineFrom != 0 {
             throw Rejection(.malformedFrame, "a size without inline entries")
         }
+    }
+}
+
+extension IncarnationNews {
+    fileprivate init(_ reader: inout FieldReader) throws(Rejection) {
+        self.init(note: try reader.byteString(limit: WireLimits.incarnationNoteBytes))
+        let count = try reader.count(limit: WireLimits.incarnationReceipts)
+        for _ in 0..<count { receipts.append(try reader.byteString(limit: WireLimits.incarnationNoteBytes)) }
     }
 }
 

@@ -37,8 +37,24 @@ public enum Message: Hashable, Sendable {
     case neighbours([String])
     /// That a log signed two heads of which at most one can be true.
     case forkProof([UInt8])
+    /// That a member's node has started, and who has recorded that.
+    case incarnation(IncarnationNews)
     /// The summaries differ, and there are many heads: the summary of each, so that only those that differ are sent.
     case summary([HeadSummary])
+}
+
+/// The start of a member's node, and receipts of those who have recorded it.
+public struct IncarnationNews: Hashable, Sendable {
+    /// The note that says so (formats 12).
+    public var note: [UInt8]
+    /// Receipts of that start.
+    public var receipts: [[UInt8]]
+
+    /// Describes a start.
+    public init(note: [UInt8], receipts: [[UInt8]] = []) {
+        self.note = note
+        self.receipts = receipts
+    }
 }
 
 /// What a sender has of one log's head, in short.

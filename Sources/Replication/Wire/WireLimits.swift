@@ -26,6 +26,10 @@ public enum WireLimits {
     public static let nodeNameBytes = 128
     /// An incarnation (formats 12); empty until a node has one.
     public static let incarnationBytes = 16
+    /// The note of an incarnation, and a receipt of it.
+    public static let incarnationNoteBytes = 2 * 1024
+    /// Most receipts in one message.
+    public static let incarnationReceipts = 64
     /// Most members that a node says it is connected to.
     public static let neighbours = 1024
     /// A fork proof.

@@ -42,6 +42,7 @@ struct CampaignSummary: Sendable {
     private(set) var entries = 0
     private(set) var messages = 0
     private(set) var crashes = 0
+    private(set) var restores = 0
     private(set) var partitions = 0
     private(set) var contradictions = 0
     private(set) var forks = 0
@@ -65,6 +66,7 @@ struct CampaignSummary: Sendable {
         entries += report.statistics.entries
         messages += report.statistics.messages
         crashes += report.statistics.crashes
+        restores += report.statistics.restores
         partitions += report.statistics.partitions
         contradictions += report.statistics.contradictions
         forks += report.statistics.forks
@@ -84,7 +86,7 @@ struct CampaignSummary: Sendable {
             \(seeds) seeds in \(Int(seconds)) s (\(Int(rate)).\(Int(rate * 10) % 10) a second), \(failures.count) with a violation
               nodes: \(spread); \(misbehaving) with members that misbehave
               \(virtualSeconds) virtual seconds, \(entries) entries, \(messages) messages
-              \(crashes) crashes, \(partitions) partitions, \(contradictions) contradictions found, \(forks) fork proofs kept
+              \(crashes) crashes, \(restores) disks put back, \(partitions) partitions, \(contradictions) contradictions found, \(forks) fork proofs kept
               \(charters) later charters in \(changing) seeds, \(contests) of them contradict another
               the slowest agreed \(slowest) ms after healing
             """

@@ -58,6 +58,7 @@ extension CampaignSummary {
             "nodes": .array(spread), "misbehaving": .integer(Int64(misbehaving)),
             "virtualSeconds": .integer(virtualSeconds), "entries": .integer(Int64(entries)),
             "messages": .integer(Int64(messages)), "crashes": .integer(Int64(crashes)),
+            "restores": .integer(Int64(restores)),
             "partitions": .integer(Int64(partitions)), "contradictions": .integer(Int64(contradictions)),
             "forks": .integer(Int64(forks)), "charters": .integer(Int64(charters)),
             "changing": .integer(Int64(changing)),

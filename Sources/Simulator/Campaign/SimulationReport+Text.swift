@@ -12,7 +12,7 @@ extension SimulationReport {
             "  \(counts.entries) entries, \(counts.cosignatures) cosignatures, \(counts.contradictions) contradictions, "
                 + "\(counts.forks) fork proofs")
         lines.append(
-            "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.partitions) partitions, "
+            "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.restores) disks put back, \(counts.partitions) partitions, "
                 + "\(counts.probes) quiet publications")
         if counts.charters > 0 {
             lines.append(

@@ -87,7 +87,8 @@ extension Simulation {
 
     /// Ends a log with a leaf that names the charter in force, where nobody can compare its maps until then.
     func nameCharter(_ node: Int) {
-        guard nodes[node].isUp, !nodes[node].isPublishing, nodes[node].logs[node].needsLeaf else { return }
+        if nodes[node].logs[node].size == 0 { publish(node) }
+        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].logs[node].needsLeaf else { return }
         nodes[node].isPublishing = true
         plan(.publish([], under: nodes[node].charterDigest), on: node)
     }

@@ -45,6 +45,15 @@ struct Ledger {
         return true
     }
 
+    /// A node's disk was put back: what it cosigned and knew against others is forgotten there.
+    mutating func forget(_ node: Int) {
+        receipts[node] = [:]
+        evidence[node] = []
+    }
+
+    /// What was published and never reached anybody is gone with its disk: the log goes on without it.
+    mutating func goesOn(_ node: Int, with log: SimulatedLog) { roots[node] = log.roots }
+
     func root(_ node: Int, at size: UInt64) -> HashValue? {
         size < UInt64(roots[node].count) ? roots[node][Int(size)] : nil
     }

@@ -10,6 +10,10 @@ extension Simulation {
     func difference() -> String? {
         let honest = nodes.indices.filter { nodes[$0].isHonest && belongs($0) }
         if let down = honest.first(where: { !nodes[$0].isUp }) { return "node \(down) is down" }
+        if let waiting = honest.first(where: { !nodes[$0].maySign && canBeRecorded($0) }) {
+            let standing = nodes[waiting].replication?.incarnationStanding
+            return "node \(waiting) has started and may not sign yet: \(standing.map { "\($0)" } ?? "")"
+        }
         if let text = differenceOfCharters(honest) { return text }
         for origin in honest {
             for node in honest {
@@ -25,16 +29,44 @@ extension Simulation {
         return nil
     }
 
+    /// Whether enough honest members are there to record a node's start: others may withhold their word.
+    private func canBeRecorded(_ node: Int) -> Bool {
+        let others = nodes.indices.filter { $0 != node && nodes[$0].isHonest && belongs($0) && isActive($0) }
+        // A restored one asks everybody, and may wait for what a member withholds.
+        if nodes[node].isRestored { return !nodes.contains { !$0.isHonest } }
+        return others.count >= nodes[node].charter.quorum
+    }
+
+    /// Whether a log began under a charter that is not in force after all, with a roster that its keys signed: only another log
+    /// key would help, and those are not simulated.
+    private func isLost(_ log: SimulatedLog, on node: Int) -> Bool {
+        guard log.state.end?.index == 0, log.state.end?.reason == .noRoster, let first = log.stateLeaves.first?.leaf
+        else { return false }
+        return !nodes[node].chain.versions.contains { $0.digest == first.charterDigest }
+    }
+
+    /// Whether a neighbour gives a node documents: not where a member was suspended before it had a roster that counts.
+    private func isGivenDocuments(_ node: Int) -> Bool {
+        nodes.indices.contains { other in
+            other != node && nodes[other].isHonest && belongs(other) && topology.connects(node, other, of: nodes.count)
+                && nodes[node].knowsRoster(of: other) && nodes[other].knowsRoster(of: node)
+        }
+    }
+
     private func difference(on origin: Int, at node: Int, _ honest: [Int]) -> String? {
         let size = nodes[origin].logs[origin].size
         let log = nodes[node].logs[origin]
+        if !nodes[origin].maySign, size == 0 { return nil }
         if size == 0 { return "log \(origin) has not begun" }
         if log.size != size { return "node \(node) holds \(log.size) of \(size) of log \(origin)" }
         guard let note = try? SignedNote(parsing: log.head), let head = try? Checkpoint(parsing: note.text),
             head.size == size
         else { return "node \(node) has no head of log \(origin) at \(size)" }
-        if log.state.end != nil { return "counting in log \(origin) has ended at node \(node)" }
-        if log.needsLeaf { return "log \(origin) does not name the charter in force" }
+        if let end = log.state.end {
+            if isLost(log, on: node) { return nil }
+            return "counting in log \(origin) has ended at node \(node), at \(end.index): \(end.reason.rawValue)"
+        }
+        if log.needsLeaf, nodes[origin].maySign { return "log \(origin) does not name the charter in force" }
         let cosigners = log.isJudged(at: size) ? honest.filter { $0 != origin && isActive($0) } : []
         for other in cosigners {
             let key = nodes[other].member.replica.verifierKey
@@ -45,7 +77,7 @@ extension Simulation {
         if cosigners.count >= alliance.membership.quorum && log.firstQuorum == nil && plan.meetings == 0 {
             return "node \(node) has stored no quorum of log \(origin)"
         }
-        if let missing = nodes[node].missing(log.documents).first {
+        if isGivenDocuments(node), let missing = nodes[node].missing(log.documents).first {
             return "node \(node) lacks document \(missing.digest.hex.prefix(8)) of log \(origin)"
         }
         return nil

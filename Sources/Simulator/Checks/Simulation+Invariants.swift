@@ -21,7 +21,7 @@ extension Simulation {
     func checkRestart(_ node: Int) {
         guard nodes[node].isHonest else { return }
         checkCharterRestart(node)
-        if !ledger.extend(node, with: nodes[node].logs[node]) {
+        if !nodes[node].isRestored, !ledger.extend(node, with: nodes[node].logs[node]) {
             violate(
                 "node \(node) lost acknowledged entries: \(nodes[node].logs[node].size) of \(ledger.published(by: node))"
             )

@@ -38,6 +38,8 @@ enum DiskOperation {
     case persistSignatures(origin: Int, checkpoint: [UInt8])
     case contradiction(origin: Int)
     case fork(origin: Int, [UInt8])
+    case begin(above: UInt64)
+    case record(origin: Int, [UInt8])
     /// Statements that were drafted under those charters; none for a leaf alone.
     case publish([[UInt8]], under: HashValue)
     case charter([UInt8], from: CharterSource)

@@ -48,6 +48,7 @@ extension Simulation {
             misbehave(node)
         }
         if random.happens(faults.partitions) { partition() }
+        saveDisks()
         checkMemory()
         checkSessions()
         advancePhase()
@@ -69,11 +70,9 @@ extension Simulation {
         }
         nodes[node].replication = Replication(
             settings: settings, me: nodes[node].member.id, node: "n\(node)", membership: Membership(nodes[node].chain),
-            logs: snapshots, seed: random.bits(), memory: signatures)
+            logs: snapshots, seed: random.bits(), memory: signatures, isRestored: nodes[node].isRestored)
         let isFirst = nodes[node].life == 1
         feed(node, .started)
-        if nodes[node].logs[node].size == 0 { publish(node) }
-        nameCharter(node)
         if isFirst {
             for other in (node + 1)..<max(node + 1, nodes.count) where topology.connects(node, other, of: nodes.count) {
                 dial(node, other)
@@ -110,7 +109,7 @@ extension Simulation {
 
     /// An officer submits some statements.
     func publish(_ node: Int) {
-        guard nodes[node].isUp, !nodes[node].isPublishing, nodes[node].logs[node].isOpen else { return }
+        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].logs[node].isOpen else { return }
         let log = nodes[node].logs[node]
         let statements =
             log.size == 0

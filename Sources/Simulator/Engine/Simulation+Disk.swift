@@ -32,6 +32,8 @@ extension Simulation {
             nodes[node].logs[origin].fork = proof
             nodes[node].logs[origin].isContradicted = true
             checkFork(proof, of: origin, on: node)
+        case .begin(let known): begin(above: known, on: node)
+        case .record(let origin, let note): record(note, origin, on: node)
         case .publish(let statements, let charters): finishPublishing(statements, under: charters, on: node)
         case .charter(let file, let source): consider(file, from: source, on: node)
         case .document(let digest, let bytes):

@@ -46,7 +46,7 @@ extension Simulation {
             queue.plan(.end(session: index, first: isFirst), at: now)
             queue.plan(.end(session: index, first: !isFirst), at: now + delay())
         case .ownLogIsLonger(let origin, _):
-            if nodes[node].isHonest { violate("node \(node) is told of a longer \(origin)") }
+            if nodes[node].isHonest && !nodes[node].isRestored { violate("node \(node) is told of a longer \(origin)") }
         case .listMissingDocuments(let limit):
             let missing = nodes[node].logs.flatMap { nodes[node].missing($0.documents) }
             feed(node, .documentsMissing(Array(missing.prefix(limit))))
@@ -54,7 +54,18 @@ extension Simulation {
         case .considerCharter(let peer, let version, let file):
             plan(.charter(file, from: .peer(peer, version: version)), on: node)
         case .quotaReached: statistics.delays += 1
-        case .cancelFetch, .toldOwnHead, .serveDocument: break
+        case .beginIncarnation(_, let known): plan(.begin(above: known), on: node)
+        case .recordIncarnation(let origin, let note): plan(.record(origin: originIndex(origin), note), on: node)
+        case .established:
+            checkTakenBack(node)
+            nameCharter(node)
+        case .superseded(let origin, let later):
+            if nodes[node].isHonest { violate("node \(node) is told that start \(later) replaces it in \(origin)") }
+        case .twinSeen(let origin, let other):
+            if nodes[node].isHonest && !nodes[node].wasRestored {
+                violate("node \(node) is told of start \(other) of \(origin)")
+            }
+        case .cancelFetch, .serveDocument: break
         }
     }
 

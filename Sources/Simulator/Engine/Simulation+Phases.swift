@@ -65,7 +65,9 @@ extension Simulation {
 
     private func probe() {
         // From the ends first: they are the furthest apart.
-        let able = nodes.indices.filter { nodes[$0].hasJoined && nodes[$0].logs[$0].isOpen && belongs($0) }
+        let able = nodes.indices.filter {
+            nodes[$0].hasJoined && nodes[$0].logs[$0].isOpen && belongs($0) && nodes[$0].maySign
+        }
         guard !able.isEmpty else {
             phase = .finished
             return

@@ -22,6 +22,7 @@ final class Simulation {
     let checks = EntryChecks()
     let charterChecks = CharterChecks()
     let plan: CharterPlan
+    var restores: RestorePlan
     var assembly: Assembly
     let signatures = RememberedSignatures()
     var random: Randomness
@@ -61,6 +62,7 @@ final class Simulation {
         let plan = CharterPlan.drawn(seed: seed, options, topology, nodes: count, honest: count - misbehaving)
         self.plan = plan
         let spammer = Self.spammer(seed: seed, options, honest: count - misbehaving)
+        restores = RestorePlan(seed: seed, options, charters: plan)
         alliance = SimulatedAlliance.of(count, newcomers: plan.newcomers)
         assembly = Assembly(alliance, leaver: plan.leaver)
         origins = alliance.members.map(\.origin)

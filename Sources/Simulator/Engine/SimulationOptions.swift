@@ -18,6 +18,8 @@ struct SimulationOptions: Sendable {
     var spams: Bool?
     /// How often the regulators meet to change the charter; nil: drawn, never in half of the runs.
     var charters: Int?
+    /// How often a node's disk is put back to what it held before; nil: drawn, never in three of four runs.
+    var restores: Int?
     /// A mistake that the nodes' shells make.
     var shellBug: ShellBug?
     /// Whether every line of the trace is kept, besides its digest.
@@ -99,6 +101,8 @@ struct Statistics {
     var probes = 0
     /// How often a cap held up a log.
     var delays = 0
+    /// Disks that were put back.
+    var restores = 0
     /// Charters that were made after the first, and how many of them contradict another.
     var charters = 0
     var contests = 0

@@ -26,11 +26,19 @@ struct SimulatedNode {
     /// The charters that it holds, with the logs as they are counted under them.
     var charters: HeldCharters
     var documents: [HashValue: [UInt8]] = [:]
+    /// Its own starts, and others' newest with its receipts, by log.
+    var starts: [Incarnation] = []
+    var recorded: [Int: (note: IncarnationNote, receipt: [UInt8])] = [:]
     /// A write that was said to have failed, as it would be if it had reached the disk: a crash may bring it to light,
     /// the next write that succeeds takes its place.
     var doubtful: Write?
     /// Whether its member was ever admitted.
     var hasJoined: Bool
+    /// All that is durable as it was some time ago, to be put back.
+    var saved: DiskCopy?
+    /// Whether its disk was put back, and the node has not signed since; and whether that ever happened.
+    var isRestored = false
+    var wasRestored = false
     /// Its own log as it was some time ago; for the bug that restores it.
     var backup: SimulatedLog?
 
@@ -61,6 +69,8 @@ struct SimulatedNode {
     var charter: Charter { charters.chain.current.charter }
 
     var isUp: Bool { replication != nil }
+    /// Whether enough replicas have recorded this start.
+    var maySign: Bool { replication?.incarnationStanding == .established }
     var isHonest: Bool { misbehaviour == nil }
     var origin: String { member.origin }
 
@@ -90,14 +100,25 @@ struct SimulatedNode {
 
     /// What it tells Replication when it starts.
     func snapshots() -> [LogSnapshot] {
-        logs.map { log in
+        logs.enumerated().map { position, log in
             LogSnapshot(
                 origin: log.state.member.log.name, size: log.size, root: log.root, head: log.head,
                 acceptedSize: log.acceptedSize, isTrustworthy: log.isTrustworthy, isContradicted: log.isContradicted,
                 fork: log.fork,
+                incarnations: IncarnationRecord(
+                    note: recorded[position]?.note.bytes ?? [], receipt: recorded[position]?.receipt ?? [],
+                    own: position == index ? starts : []),
                 missingDocuments: missing(log.documents))
         }
     }
+}
+
+/// What a node's disk held at a moment.
+struct DiskCopy {
+    let charters: HeldCharters
+    let documents: [HashValue: [UInt8]]
+    let starts: [Incarnation]
+    let recorded: [Int: (note: IncarnationNote, receipt: [UInt8])]
 }
 
 /// The charters that a node holds, and the logs as they are counted under them.

@@ -33,6 +33,8 @@ public struct AuditFinding: Hashable, Sendable {
         case contradictionInvalid = "contradiction-invalid"
         /// A fork proof that is kept proves nothing.
         case forkInvalid = "fork-invalid"
+        /// The record of a node's start does not hold.
+        case incarnationInvalid = "incarnation-invalid"
         /// A derived row is not there.
         case derivedMissing = "derived-missing"
         /// A derived row says something else than the entries give.
@@ -127,6 +129,7 @@ extension AuditFinding.Code {
         case .firstQuorumInvalid: "a kept first quorum does not verify"
         case .contradictionInvalid: "the kept evidence against the log does not prove a contradiction"
         case .forkInvalid: "the kept fork proof does not hold"
+        case .incarnationInvalid: "the kept record of a node's start does not hold"
         case .derivedMissing: "a row that the entries give is missing"
         case .derivedDifferent: "a row is not what the entries give"
         case .derivedUnexpected: "a row that the entries do not give"
@@ -155,7 +158,7 @@ extension AuditFinding.Code {
             "--repair fetches the entries that do not fit; where none is found, report this to the member"
         case .headInvalid, .checkpointInvalid, .cosignatureInvalid, .firstQuorumInvalid, .logUnexpected:
             "--repair puts another copy in its place, or lets it go where peers will bring it again"
-        case .forkInvalid: "--repair lets it go; peers bring it again"
+        case .forkInvalid, .incarnationInvalid: "--repair lets it go; peers bring it again"
         case .contradictionInvalid: "the log stays frozen until somebody has looked at it"
         case .documentWanted: "nothing: the node fetches it"
         case .documentUnnamed: "nothing: a plan that was not submitted leaves one"

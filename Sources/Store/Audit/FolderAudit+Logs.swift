@@ -110,7 +110,7 @@ extension FolderAudit {
         let tables: [(String, AuditFinding.Code)] = [
             ("checkpoint", .checkpointInvalid), ("cosignature", .cosignatureInvalid),
             ("first_quorum", .firstQuorumInvalid), ("contradiction", .contradictionInvalid),
-            ("fork", .forkInvalid),
+            ("fork", .forkInvalid), ("incarnation", .incarnationInvalid),
         ]
         for (table, code) in tables {
             let rows = try GRDB.Row.fetchAll(

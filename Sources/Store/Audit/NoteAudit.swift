@@ -30,6 +30,7 @@ struct NoteAudit {
         try checkFirstQuorums()
         try checkContradiction()
         try checkFork()
+        try checkIncarnation()
     }
 
     private mutating func add(
@@ -233,8 +234,37 @@ extension NoteAudit {
     }
 }
 
+extension NoteAudit {
+    private mutating func checkIncarnation() throws {
+        signatureCount += 2
+        guard try !NoteCheck.isIncarnationGood(db, log, charters) else { return }
+        add(
+            .incarnationInvalid, "incarnation", String(log.id),
+            found: "a note or receipt that is not signed as it should be")
+    }
+}
+
 /// Verifies single notes.
 enum NoteCheck {
+    /// Whether the log's key signed what is recorded of its node's start, and a replica key the receipt; also where there
+    /// is nothing.
+    static func isIncarnationGood(_ db: Database, _ log: AuditedLog, _ charters: AuditCharters) throws -> Bool {
+        guard
+            let row = try GRDB.Row.fetchOne(
+                db, sql: "SELECT note, receipt FROM main.incarnation WHERE log = ?", arguments: [log.id])
+        else { return true }
+        let receipt = [UInt8](row.blob(1))
+        guard let note = try? IncarnationNote(parsing: [UInt8](row.blob(0))),
+            (try? note.verify(by: log.member.log)) != nil
+        else { return false }
+        if receipt.isEmpty { return true }
+        guard let receipt = try? IncarnationReceipt(parsing: receipt), receipt.incarnation == note.incarnation,
+            receipt.origin.utf8.elementsEqual(note.origin.utf8)
+        else { return false }
+        let keys = charters.replicas(of: log.member.id).compactMap(\.replica)
+        return keys.contains { (try? receipt.verify(by: $0)) != nil }
+    }
+
     /// The checkpoint of a note that the log's key signed; nil for anything else.
     ///
     /// - Parameter alone: whether the log's line must be the only one, as the store keeps notes.

@@ -28,6 +28,7 @@ struct NoteRepair {
         try repairCosignatures()
         try repairFirstQuorums()
         try repairFork()
+        try repairIncarnation()
     }
 
     /// A fork proof that proves nothing is let go: whoever holds a good one tells again.
@@ -37,6 +38,13 @@ struct NoteRepair {
         else { return }
         try db.execute(sql: "DELETE FROM main.fork WHERE log = ?", arguments: [log.id])
         count("let go of a damaged fork proof")
+    }
+
+    /// A start that the log's key did not sign is let go: the node tells again when it starts.
+    private mutating func repairIncarnation() throws {
+        guard try !NoteCheck.isIncarnationGood(db, log, charters) else { return }
+        try db.execute(sql: "DELETE FROM main.incarnation WHERE log = ?", arguments: [log.id])
+        count("let go of a damaged record of its node's start")
     }
 
     private mutating func count(_ what: String) {

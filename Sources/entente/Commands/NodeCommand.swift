@@ -88,12 +88,13 @@ struct NodeCommand: ParsableCommand {
 
 struct NodeWaiveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "waive", abstract: "Let a restored node publish without one member's word.",
+        commandName: "waive", abstract: "Let a node publish without one member's word.",
         discussion: """
-            A node whose folder was restored from a backup publishes only once every other active member has said what it \
-            holds of this member's log, and the node has taken back what it lacks. Where a member cannot be reached for \
-            long, and you know otherwise that it holds nothing newer, this goes on without it. It stands on the audit record. If \
-            the member does hold more, the log forks, for good.
+            A node that starts publishes only once a quorum of the other members has recorded that it did, and told what they \
+            hold of its log; after a restore, or where another copy of the node ran later, every other active member. Where \
+            one cannot be reached for long, and you know otherwise that it holds nothing newer and that no second copy \
+            of this node runs, this goes on without it. It stands on the audit record. If the member does hold more, the log \
+            forks, for good.
 
             Example:
               entente node waive sv
@@ -124,6 +125,11 @@ struct NodeRunCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: SettingOptions
+    @Option(
+        help: ArgumentHelp(
+            "A member whose word is not waited for before publishing (see entente node waive); may be repeated.",
+            valueName: "name"))
+    var waive: [String] = []
 
     func run() async throws {
         let settings = try options.load().settings
@@ -131,7 +137,7 @@ struct NodeRunCommand: AsyncParsableCommand {
         let format = settings.logFormat
         let level = settings.logLevel
         let logger = Logger(label: "entente") { _ in NodeLogHandler(format: format, level: level) }
-        try await NodeRuntime(settings: settings, passphrase: passphrase, logger: logger).run {
+        try await NodeRuntime(settings: settings, passphrase: passphrase, logger: logger, waived: waive).run {
             logger.info("ready", metadata: ["control": "\(settings.controlSocket)"])
         }
     }

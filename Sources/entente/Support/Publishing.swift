@@ -11,12 +11,17 @@ struct PlanMaker {
     let isPublished: Bool
     let now: Int64
 
+    /// Why the member's roster cannot be had.
+    static func noRoster(_ answer: JSONValue) -> String {
+        "the node has not published its first roster yet: \(answer["waiting"]?.string ?? "try again in a moment")"
+    }
+
     /// Asks the node.
     init(_ node: NodeConnection, register: String?) async throws {
         let answer = try await node.get("/v1/context", [("register", register)])
         guard let alliance = HashValue(hex: answer.text("alliance")), let member = answer["member"],
             let roster = answer["roster"]
-        else { throw Failure("the node has not published its first roster yet; try again in a moment") }
+        else { throw Failure(Self.noRoster(answer)) }
         context = PlanContext(
             alliance: alliance, member: member.text("id"), title: member.text("title"), zone: member.text("zone"),
             logSize: UInt64(answer.number("logSize")),

@@ -44,6 +44,7 @@ struct VectorFile: Sendable, CustomTestStringConvertible {
     static let all: [VectorFile] = [
         .notes, .checkpoints, .cosignatures, .encodings, .trees, .tiles, .registerMaps, .mapProofs, .stateLeaves,
         .canonicalForms, .json, .timestamps, .charters, .statements, .logs, .proofs, .forks,
+        .incarnations,
     ]
 }
 

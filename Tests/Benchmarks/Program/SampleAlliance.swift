@@ -47,7 +47,7 @@ struct SampleAlliance: Sendable {
         nodes = names.indices.map { number in
             SampleNode(
                 name: names[number], folder: "\(root)/\(names[number])", keys: keys[number], port: ports[number],
-                entente: entente)
+                others: names.filter { $0 != names[number] }, entente: entente)
         }
     }
 

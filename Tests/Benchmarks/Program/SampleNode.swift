@@ -10,14 +10,17 @@ final class SampleNode: Sendable {
     let folder: String
     let keys: String
     let port: Int?
+    /// The other members, whose word on its starts the node does without: they are not always there.
+    private let others: [String]
     private let entente: Entente
     private let process = Mutex<Process?>(nil)
 
-    init(name: String, folder: String, keys: String, port: Int?, entente: Entente) {
+    init(name: String, folder: String, keys: String, port: Int?, others: [String], entente: Entente) {
         self.name = name
         self.folder = folder
         self.keys = keys
         self.port = port
+        self.others = others
         self.entente = entente
     }
 
@@ -46,6 +49,7 @@ final class SampleNode: Sendable {
         // However this program ends, its nodes end too.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = ["--pdeathsig", "KILL", entente.program, "node", "--data", folder] + arguments
+        process.arguments? += others.flatMap { ["--waive", $0] }
         process.environment = Command.environment()
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output

@@ -155,7 +155,7 @@ def make(folder, options):
     quorum = min(63, (options.replicas - 1) * 2 // 3)
     made = sample.Alliance(
         folder / "alliance", keys, names, quorum=quorum, strangers=[author.file for author in authors])
-    made[HUB].start()
+    made[HUB].start(*sample.waiving([FRESH] + [author.name for author in authors]))
     definition = made[HUB].get("/v1/context", register="vasp-licences")["definition"]
     for author in authors:
         author.join(made)

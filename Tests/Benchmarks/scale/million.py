@@ -80,10 +80,15 @@ def singles(node, count, tag):
     return spread(times) | {"first": times[0]}
 
 
+def alone(node):
+    """What a node is started with that publishes whoever of the others is there."""
+    return sample.waiving(name for name in sample.MEMBERS if name != node.name)
+
+
 def sync(node, member, size):
     """Starts a node and waits until it holds so much: the time for its start, the rate, the rate of the last tenth."""
     start = time.monotonic()
-    node.start()
+    node.start(*alone(node))
     begun = time.monotonic()
     from_size = last = node.log_of(member)["entries"]
     steps = [(begun, from_size)]
@@ -202,7 +207,7 @@ def looked_at(nodes, rows, count):
     result = {"opening": opening(pk, rows, count)}
     for name in ("imf", "us"):
         if not nodes[name].runs:
-            nodes[name].start()
+            nodes[name].start(*alone(nodes[name]))
             wait_for_size(nodes[name], "pk", pk.log_of("pk")["entries"])
     with_quorum(nodes)
     result["queries, ms"] = queries(pk, rows, count)
@@ -218,7 +223,7 @@ def make(folder, options, result):
     made = sample.Alliance(folder / "alliance", keys, sample.MEMBERS)
     nodes = made.nodes
     pk, imf, samples = nodes["pk"], nodes["imf"], Samples()
-    pk.start()
+    pk.start(*alone(pk))
     publish_until(pk, samples, options.small)
     small = result[f"{options.small} entries"] = {"cold sync": sync(imf, "pk", pk.log_of("pk")["entries"])}
     imf.end()
@@ -254,7 +259,7 @@ def again(folder, options, result):
     with open(folder / "made.pickle", "rb") as file:
         made, samples = pickle.load(file)
     sample.Node.known.extend(made.nodes.values())
-    made.nodes["pk"].start()
+    made.nodes["pk"].start(*alone(made.nodes["pk"]))
     result[f"{samples.rows} entries"] = looked_at(made.nodes, samples.rows, options.queries)
     made.stop()
 

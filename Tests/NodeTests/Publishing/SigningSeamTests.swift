@@ -18,12 +18,13 @@ struct SigningSeamTests {
         try await withFolder { folder in
             let key = CountingKey(TestKey.privateKey("pk log"))
             let node = try await TestNode("pk", alliance, folder: folder, certificates: TestMember("pk"), logKey: key)
+            #expect(key.messages.count == 1, "that the node starts")
             var log = try alliance.log()
             try log.begin()
             guard case .published = await node.publisher.submit(Array(log.entries.dropLast())) else {
                 throw NodeError("not published")
             }
-            #expect(key.messages.count == 1, "one checkpoint for one publication")
+            #expect(key.messages.count == 2, "one checkpoint for one publication")
             let before = try await node.store.log(node.identity.origin)
             let licence = try log.licence("PK-1")
 

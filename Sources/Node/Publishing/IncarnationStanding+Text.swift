@@ -1,0 +1,39 @@
+import Alliance
+import Replication
+import Store
+
+extension IncarnationStanding {
+    /// Why nothing of the own log may be signed, for people; nil where it may.
+    ///
+    /// - Parameter names: the short names of the members whose word is missing.
+    func objection(names: [String]) -> String? {
+        switch self {
+        case .established: return nil
+        case .none: return "this member has no log under the charter in force"
+        case .superseded:
+            return "another copy of this node was started later: this one publishes nothing any more; stop the copy "
+                + "that should not run, and start this one again to go on here"
+        case .takingBack(let size):
+            return "others hold this member's log up to \(size), which is more than is here: it is being taken back; "
+                + "where that does not end, the log needs a new key (Docs/operations.md, Starts)"
+        case .waiting(_, _, isRestored: true):
+            return "this node's folder was restored, copied or moved, or others know a later start of it: before it "
+                + "publishes, \(names.joined(separator: ", ")) must say what they hold of its log; \(Self.way(names))"
+        case .waiting(let needed, _, isRestored: false):
+            let others = names.joined(separator: ", ")
+            return "this node has started and publishes once \(needed) of \(others) have recorded that, so that no "
+                + "second copy of it goes on; \(Self.way(names))"
+        }
+    }
+
+    private static func way(_ names: [String]) -> String {
+        names.first.map { "to go on without one: entente node waive \($0)" } ?? "it asks again every few seconds"
+    }
+}
+
+extension IncarnationRecord {
+    /// What the store knows.
+    init(_ stored: StoredIncarnations) {
+        self.init(note: stored.note, receipt: stored.receipt, own: stored.own)
+    }
+}
