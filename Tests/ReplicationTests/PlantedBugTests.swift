@@ -19,6 +19,7 @@ import Testing
         options.nodes = 4
         options.byzantine = 0
         options.chaos = 4_000
+        options.spams = false
         var faults = Faults.none
         faults.publishing = 200_000
         switch bug.name {

@@ -86,7 +86,7 @@ import TransparencyLog
     }
 
     @Test func aCapDelaysUntilAQuorumHoldsIt() throws {
-        let settings = settings { $0.entriesPerDay = 40 }
+        let settings = settings { $0.entriesPerDay = 30 }
         var node = alliance.node("sv", settings: settings)
         node.meet(2, "us", alliance)
         let first = try #require(node.take(try spam.announcement(from: 0, to: 40), from: 2).ingests.first)
@@ -111,12 +111,15 @@ import TransparencyLog
     }
 
     @Test func aCapOfADayEnds() throws {
-        var node = alliance.node("sv", settings: settings { $0.entriesPerDay = 40 })
+        var node = alliance.node("sv", settings: settings { $0.entriesPerDay = 30 })
         node.meet(2, "us", alliance)
         let first = try #require(node.take(try spam.announcement(from: 0, to: 40), from: 2).ingests.first)
         _ = node.handle(first.stored(spam), now: .t0)
         _ = node.take(try spam.announcement(from: 40), from: 2)
-        let later = node.handle(.timer(.retry(origin: spam.owner.origin)), now: .t0 + 86_400_000 / 40 + 2)
+        // Ten too many: a third of a day.
+        let early = node.handle(.timer(.retry(origin: spam.owner.origin)), now: .t0 + (86_400_000 / 3 - 1))
+        #expect(early.fetches.isEmpty)
+        let later = node.handle(.timer(.retry(origin: spam.owner.origin)), now: .t0 + 86_400_000 / 3 + 2)
         #expect(later.fetches.map(\.from) == [40])
     }
 

@@ -92,6 +92,8 @@ struct PackedEntryTests {
                     DROP TABLE recent_place;
                     DROP TABLE recent_identity;
                     DROP TABLE fork;
+                    DROP TABLE incarnation;
+                    DROP TABLE own_incarnation;
                     ALTER TABLE log DROP COLUMN settled;
                     DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1%';
                     """)

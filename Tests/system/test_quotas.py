@@ -28,7 +28,7 @@ def spam(node, count):
 def backlog(workspace, cheap_keys, request):
     """us has published much while nobody was there; pk and sv know nothing of it yet."""
     made = Alliance(workspace / f"quota-{request.node.name[:12]}", cheap_keys, NAMES)
-    made.start("us")
+    made.start("us", without=("pk", "sv"))
     made.size = spam(made["us"], request.param)
     made["us"].end()
     yield made
@@ -39,7 +39,7 @@ def backlog(workspace, cheap_keys, request):
 def test_others_go_first(backlog):
     """By order and not by time: while pk publishes, us's backlog waits beyond its share."""
     pk, sv = backlog["pk"], backlog["sv"]
-    backlog.start("pk", "sv")
+    backlog.start("pk", "sv", without=("us",))
     backlog.connected("pk", "sv")
     backlog.start("us")
     eventually(lambda: sv.log_of("us")["entries"], "us's backlog begins to arrive")
@@ -70,7 +70,7 @@ def test_a_limit_of_growth_delays_and_says_so(backlog):
     shown = sv.cli("status", check=False)
     assert shown.returncode == 1 and "memberEntriesPerDay" in shown.stdout
     records = [json.loads(line) for line in (sv.folder / "audit.jsonl").read_text().splitlines()]
-    assert [one["log"] for one in records if one["kind"] == "quota"] == ["us.alliance.example/log1"]
+    assert [one["details"]["log"] for one in records if one["kind"] == "quota"] == ["us.alliance.example/log1"]
     # What others publish comes all the same.
     answer = backlog["pk"].publish("PK-0")
     backlog["pk"].receipts("pk", answer["last"], ["sv"])

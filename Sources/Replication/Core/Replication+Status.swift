@@ -202,9 +202,9 @@ extension Replication {
 
     private func state(of log: LogState) -> LogStatus.State {
         if let version = log.waitingForCharter { return .waitingForCharter(version: version) }
+        if log.fetch != nil || log.storing != nil || !log.ready.isEmpty { return .fetching }
         let isBehind = log.offers.contains { $0.head.size > log.size }
         if isBehind, let delay = log.quota.delay { return .delayed(delay.cap, until: delay.until) }
-        if log.fetch != nil || log.storing != nil || !log.ready.isEmpty { return .fetching }
         return isBehind ? .stalled : .current
     }
 }

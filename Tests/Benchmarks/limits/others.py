@@ -51,7 +51,8 @@ class Part:
         """What is published before the others are there: a spammer does not wait to be asked."""
         if self.part in ("import", "documents"):
             node = self.alliance[REAL[self.part]]
-            node.start()
+            # Nobody is there yet who could record that it has started.
+            self.alliance.start(node.name, without=HONEST)
             if self.part == "import":
                 spammers.backlog(node, self.options.entries)
             else:
