@@ -40,6 +40,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case endsAtFirstQuorum = "ends-at-first-quorum"
     /// What needs a second officer counts without one.
     case ignoresSecondOfficer = "ignores-second-officer"
+    /// What is beyond a member's quota is forgotten.
+    case dropsByQuota = "drops-by-quota"
+    /// Whoever publishes while another is beyond its share waits as well.
+    case starvesByQuota = "starves-by-quota"
 
     /// A node signs before anybody has recorded its start.
     case signsAtOnce = "signs-at-once"
@@ -72,6 +76,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .keepsForkHeads: "heads of forked logs are not told to others"
         case .endsAtFirstQuorum: "counting in a forked log ends at the first quorum that comes"
         case .ignoresSecondOfficer: "what needs a second officer counts without one"
+        case .dropsByQuota: "what is beyond a member's quota is dropped"
+        case .starvesByQuota: "whoever publishes while another is beyond its quota waits as well"
         case .signsAtOnce: "a node signs before anybody has recorded its start"
         case .noTakingBack: "a restored node signs before what others hold of its log is here again"
         case .choosesByArrival: "of equally restrictive statements the first to come speaks"

@@ -85,6 +85,8 @@ public enum Effect: Hashable, Sendable {
     case setTimer(TimerID, at: Instant)
     /// Forget this timer.
     case cancelTimer(TimerID)
+    /// A cap (``QuotaSettings``) holds a log up: log it, and tell the operator what to do. Nothing is lost by it.
+    case quotaReached(origin: String, QuotaCap)
     /// Something from this peer was refused: count and log it. Whether the session goes on is said separately.
     case reject(PeerID, Rejection)
     /// End the session, then report ``Event/peerDisconnected(_:)``.

@@ -61,7 +61,13 @@ public struct ReplicationSettings: Hashable, Sendable {
     /// Most ranges that we send one peer at once, where it cannot fetch them itself.
     public var servedRangesPerPeer: Int = 4
     /// Most documents fetched at once.
-    public var concurrentDocuments: Int = 2
+    public var concurrentDocuments: Int = 3
+    /// Of them, most that one log names.
+    public var documentsPerLog: Int = 2
+    /// When a document that has not come no longer counts among ``concurrentDocuments``; milliseconds.
+    public var slowDocument: Int64 = 10_000
+    /// Most slow documents besides; of one peer a third of them.
+    public var slowDocuments: Int = 6
     /// Most missing documents remembered here; the store remembers the others and is asked again.
     public var rememberedDocuments: Int = 10_000
     /// Most recent heads kept of one log, whose signatures are still collected.
@@ -92,6 +98,9 @@ public struct ReplicationSettings: Hashable, Sendable {
     /// Most bytes of notes in one page of heads; at most ``WireLimits/headsBytes``.
     public var headsPageBytes: Int = 256 * 1024
 
+    /// How much of this node one member's log may take.
+    public var quota = QuotaSettings()
+
     /// The defaults.
     public init() {}
 
@@ -99,8 +108,8 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var problem: String? {
         let times = [
             exchangeInterval, announceInterval, relayDelay, spreadDelay, freshnessInterval, rangeTimeout,
-            slowRange, documentTimeout, charterTimeout, headsInterval, firstBackoff, maximumBackoff, rejectionBackoff,
-            maximumLocalBackoff, incarnationInterval, incarnationSpacing,
+            slowRange, documentTimeout, slowDocument, charterTimeout, headsInterval, firstBackoff, maximumBackoff,
+            rejectionBackoff, maximumLocalBackoff, incarnationInterval, incarnationSpacing,
         ]
         if times.contains(where: { $0 <= 0 || $0 > 86_400_000 }) { return "a time is not between 1 ms and a day" }
         if exchangeJitter < 0 || exchangeJitter >= exchangeInterval { return "the jitter is not below the interval" }
@@ -111,9 +120,10 @@ public struct ReplicationSettings: Hashable, Sendable {
         if headsPageBytes < WireLimits.noteBytes || headsPageBytes > WireLimits.headsBytes {
             return "a page of heads is outside of what a frame holds"
         }
+        if let problem = quota.problem { return "quota: \(problem)" }
         let counts = [
             concurrentLogs, slowLogs, slowRangesPerPeer, headsLines, readyRangesPerLog, readyBytesPerLog,
-            servedRangesPerPeer, concurrentDocuments,
+            servedRangesPerPeer, concurrentDocuments, documentsPerLog, slowDocuments,
             rememberedDocuments, recentHeadsPerLog, offeredHeadsPerLog, oldHeadsPerLog, oldHeadChecksPerLog,
             earlyHeadsPerLog, forkReplacements, forkHeadsPerMember, forkPushes, peers, rejectionsPerPeer,
         ]

@@ -6,8 +6,10 @@ import GRDBSQLite
 final class HotStatement {
     private let statement: OpaquePointer
     private let connection: OpaquePointer
+    private let givingWay: GivingWay?
 
-    init(_ db: Database, _ sql: String) throws {
+    init(_ db: Database, _ sql: String, _ givingWay: GivingWay? = nil) throws {
+        self.givingWay = givingWay
         guard let connection = db.sqliteConnection else { throw StoreError(.file, "the database is closed") }
         var prepared: OpaquePointer?
         let result = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
@@ -148,6 +150,11 @@ final class HotStatement {
     }
 
     private func step() throws -> Bool {
+        try givingWay?.check()
+        return try next()
+    }
+
+    private func next() throws -> Bool {
         switch sqlite3_step(statement) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
@@ -195,37 +202,39 @@ final class HotStatements {
     let recentPages: HotStatement
     let recentIdentities: HotStatement
 
-    init(_ db: Database) throws {
-        insertEntry = try HotStatement(db, "INSERT INTO entry(id, packed) VALUES (?, ?)")
-        insertIdentity = try HotStatement(db, "INSERT INTO identity(prefix, entry) VALUES (?, ?)")
-        insertIgnored = try HotStatement(db, "INSERT INTO ignored(entry, reason) VALUES (?, CAST(? AS TEXT))")
-        writeTile = try HotStatement(db, "INSERT OR REPLACE INTO tile(id, hashes) VALUES (?, ?)")
-        writePage = try HotStatement(db, "INSERT OR REPLACE INTO page(map, page, leaves) VALUES (?, ?, ?)")
-        writePageHash = try HotStatement(db, "INSERT OR REPLACE INTO page_hash(map, page, hash) VALUES (?, ?, ?)")
-        deletePage = try HotStatement(db, "DELETE FROM page WHERE map = ? AND page = ?")
-        deletePageHash = try HotStatement(db, "DELETE FROM page_hash WHERE map = ? AND page = ?")
-        writeRow = try HotStatement(
+    /// - Parameter givingWay: asked before each step; nil where nothing is ever to give way.
+    init(_ db: Database, _ givingWay: GivingWay? = nil) throws {
+        func prepared(_ db: Database, _ sql: String) throws -> HotStatement { try HotStatement(db, sql, givingWay) }
+        insertEntry = try prepared(db, "INSERT INTO entry(id, packed) VALUES (?, ?)")
+        insertIdentity = try prepared(db, "INSERT INTO identity(prefix, entry) VALUES (?, ?)")
+        insertIgnored = try prepared(db, "INSERT INTO ignored(entry, reason) VALUES (?, CAST(? AS TEXT))")
+        writeTile = try prepared(db, "INSERT OR REPLACE INTO tile(id, hashes) VALUES (?, ?)")
+        writePage = try prepared(db, "INSERT OR REPLACE INTO page(map, page, leaves) VALUES (?, ?, ?)")
+        writePageHash = try prepared(db, "INSERT OR REPLACE INTO page_hash(map, page, hash) VALUES (?, ?, ?)")
+        deletePage = try prepared(db, "DELETE FROM page WHERE map = ? AND page = ?")
+        deletePageHash = try prepared(db, "DELETE FROM page_hash WHERE map = ? AND page = ?")
+        writeRow = try prepared(
             db, "INSERT OR REPLACE INTO row(map, key, bytes, emptied, last) VALUES (?, ?, ?, ?, ?)")
-        writeStep = try HotStatement(db, "INSERT OR REPLACE INTO step(id, previous) VALUES (?, ?)")
-        row = try HotStatement(db, "SELECT bytes, emptied, last FROM row WHERE map = ? AND key = ?")
-        page = try HotStatement(db, "SELECT leaves FROM page WHERE map = ? AND page = ?")
-        identity = try HotStatement(
+        writeStep = try prepared(db, "INSERT OR REPLACE INTO step(id, previous) VALUES (?, ?)")
+        row = try prepared(db, "SELECT bytes, emptied, last FROM row WHERE map = ? AND key = ?")
+        page = try prepared(db, "SELECT leaves FROM page WHERE map = ? AND page = ?")
+        identity = try prepared(
             db, "SELECT entry FROM identity WHERE prefix = ? AND entry BETWEEN ? AND ? ORDER BY entry")
-        insertRecentIdentity = try HotStatement(db, "INSERT INTO recent_identity(log, prefix, entry) VALUES (?, ?, ?)")
-        insertRecentPage = try HotStatement(db, "INSERT INTO recent_page(id, hash, leaves) VALUES (?, ?, ?)")
-        writeRecentPlace = try HotStatement(
+        insertRecentIdentity = try prepared(db, "INSERT INTO recent_identity(log, prefix, entry) VALUES (?, ?, ?)")
+        insertRecentPage = try prepared(db, "INSERT INTO recent_page(id, hash, leaves) VALUES (?, ?, ?)")
+        writeRecentPlace = try prepared(
             db, "INSERT OR REPLACE INTO recent_place(map, page, place) VALUES (?, ?, ?)")
-        recentIdentity = try HotStatement(
+        recentIdentity = try prepared(
             db, "SELECT entry FROM recent_identity WHERE log = ? AND prefix = ? ORDER BY entry")
-        recentPlace = try HotStatement(db, "SELECT place FROM recent_place WHERE map = ? AND page = ?")
-        recentPage = try HotStatement(db, "SELECT leaves FROM recent_page WHERE id = ?")
-        recentPages = try HotStatement(
+        recentPlace = try prepared(db, "SELECT place FROM recent_place WHERE map = ? AND page = ?")
+        recentPage = try prepared(db, "SELECT leaves FROM recent_page WHERE id = ?")
+        recentPages = try prepared(
             db,
             """
             SELECT p.page, p.place, b.hash, b.leaves FROM recent_place p LEFT JOIN recent_page b ON b.id = p.place
             WHERE p.map = ? ORDER BY p.page
             """)
-        recentIdentities = try HotStatement(
+        recentIdentities = try prepared(
             db, "SELECT prefix, entry FROM recent_identity WHERE log = ? ORDER BY prefix, entry")
     }
 }

@@ -45,11 +45,35 @@ extension Store {
     /// - Parameters:
     ///   - start: the log's size as the caller knows it; another size is an error with code `moved`.
     ///   - head: the note of the checkpoint that the range reaches exactly, with the log's signature alone.
+    ///   - givesWay: whether smaller writes that wait go first, for some time.
     public func append(
-        _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?
+        _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?,
+        givesWay: Bool = false
     ) async throws -> AppendResult {
         try makeSureOfRoom(for: batches.reduce(0) { $0 + $1.reduce(0) { $0 + $1.bytes.count } })
-        let (result, view) = try await write { [folder = documents] db, writer in
+        // Who is interrupted again and again goes through at last, but seldom enough to cost the others little.
+        let end = ContinuousClock.now + Self.patience * batches.reduce(0) { $0 + $1.count }
+        while true {
+            do {
+                return try await appendOnce(
+                    batches, to: origin, at: start, root: root, head: head,
+                    givesWay: givesWay && ContinuousClock.now < end)
+            } catch let error as StoreError where error.code == .interrupted {
+                // What follows a publication, cosignatures most of all, comes soon after it.
+                try await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+
+    /// How long a write that gives way does so, for each of its entries: some hundred times as long as it takes.
+    private static let patience = Duration.milliseconds(5)
+    /// How long it waits after it was interrupted.
+    private static let pause = Duration.milliseconds(10)
+
+    private func appendOnce(
+        _ batches: [[NewEntry]], to origin: String, at start: UInt64, root: HashValue, head: [UInt8]?, givesWay: Bool
+    ) async throws -> AppendResult {
+        let (result, view) = try await write(givesWay: givesWay) { [folder = documents] db, writer in
             var log = try writer.log(origin, db)
             guard log.size == start else {
                 throw StoreError(.moved, "\(origin) has \(log.size) entries here, not \(start)")

@@ -18,6 +18,8 @@ public final class Store: Sendable {
     private let lock: FolderLock
     /// What the writer keeps between transactions; only touched inside the writer's queue.
     let writer: WriterState
+    /// Who waits for it.
+    let turns = WriteTurns()
     /// Each log as of its last durable change, for readers that must not wait for the writer.
     let views = Mutex<[String: LogView]>([:])
     /// Maps that readers loaded for proofs.
@@ -74,7 +76,7 @@ public final class Store: Sendable {
         } catch let error as DatabaseError {
             throw StoreError(.file, "\(path): \(error.message ?? "cannot be opened") (SQLite \(error.resultCode))")
         }
-        writer = WriterState(recentLimits: recentLimits)
+        writer = WriterState(recentLimits: recentLimits, turns: turns)
     }
 
     /// Moves everything from the log of the database into its file, and ends all connections.
@@ -129,13 +131,20 @@ public final class Store: Sendable {
     /// Runs one transaction on the writer. Bodies change what the writer keeps in memory as their last step, so a body
     /// that throws leaves it true. Where the database itself fails, perhaps while committing, "failed" may still mean
     /// "done": the writer then forgets everything, and reads the database again.
+    ///
+    /// - Parameter givesWay: whether it is interrupted, and taken back, where others wait for the writer.
     func write<Result: Sendable>(
-        _ body: @Sendable @escaping (Database, WriterState) throws -> Result
+        givesWay: Bool = false, _ body: @Sendable @escaping (Database, WriterState) throws -> Result
     ) async throws
         -> Result
     {
+        let turn = givesWay ? nil : turns.begin()
+        defer { turn?.end() }
         do {
             let result = try await pool.writeWithoutTransaction { [writer] db in
+                turn?.end()
+                writer.givingWay.isOn = givesWay
+                defer { writer.givingWay.isOn = false }
                 do {
                     return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
                 } catch let error as DatabaseError {

@@ -14,10 +14,15 @@ final class WriterState: @unchecked Sendable {
     /// How often each log was set back since the start, by origin.
     var setBacks: [String: Int] = [:]
     let recentLimits: RecentTables.Limits
+    /// Whether the write under way gives way to others.
+    let givingWay: GivingWay
     /// Prepared when the writer's connection is first written on; finalised before it is closed.
     private var prepared: HotStatements?
 
-    init(recentLimits: RecentTables.Limits) { self.recentLimits = recentLimits }
+    init(recentLimits: RecentTables.Limits, turns: WriteTurns) {
+        self.recentLimits = recentLimits
+        givingWay = GivingWay(turns)
+    }
 
     /// Forgets what was derived; the database is the truth.
     func forget() { logs = [:] }
@@ -25,7 +30,7 @@ final class WriterState: @unchecked Sendable {
     /// The statements of the writer's connection.
     func statements(_ db: Database) throws -> HotStatements {
         if let prepared { return prepared }
-        let statements = try HotStatements(db)
+        let statements = try HotStatements(db, givingWay)
         prepared = statements
         return statements
     }

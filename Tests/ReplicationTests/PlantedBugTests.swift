@@ -19,6 +19,7 @@ import Testing
         options.nodes = 4
         options.byzantine = 0
         options.chaos = 4_000
+        options.spams = false
         var faults = Faults.none
         faults.publishing = 200_000
         switch bug.name {
@@ -57,6 +58,7 @@ import Testing
             options.nodes = 6
             options.charters = 0
             faults.latency = 1...400
+        case "drops-by-quota", "starves-by-quota": options.spams = true
         case "keeps-removed":
             options.charters = 20
             options.nodes = 6

@@ -53,7 +53,9 @@ extension Store {
 
     /// Appends batches of another member's log, with the head that they reach.
     @discardableResult
-    func follow(_ log: MemoryLog, _ batches: [[[UInt8]]], head: Bool = true) async throws -> AppendResult {
+    func follow(
+        _ log: MemoryLog, _ batches: [[[UInt8]]], head: Bool = true, givesWay: Bool = false
+    ) async throws -> AppendResult {
         let name = log.member.log.name
         var state = try await state(of: name)
         let start = state.size
@@ -68,7 +70,8 @@ extension Store {
         }
         let reached = try log.head(Int(size))
         return try await append(
-            entries, to: name, at: start, root: reached.checkpoint.root, head: head ? reached.note : nil)
+            entries, to: name, at: start, root: reached.checkpoint.root, head: head ? reached.note : nil,
+            givesWay: givesWay)
     }
 
     /// The state with the roster that stands in the log up to there; for keys only.

@@ -35,6 +35,8 @@ public struct AuditRecord: Sendable, Hashable {
         case twin, superseded
         /// A log is proven to be forked.
         case fork
+        /// A member is held back: its log grows faster than a limit allows, or it sends more than a peer may.
+        case quota
         /// The file did not end with a whole line, as after a power failure.
         case recovered
         /// Records could not be written, as on a full disk.

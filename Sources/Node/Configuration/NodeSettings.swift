@@ -37,8 +37,19 @@ public struct NodeSettings: Sendable, Hashable {
     /// MiB that stay free on the disk of the data folder: with less, nothing is published and no log or document is
     /// fetched, so that no write fails half-way; 0 for none.
     public var diskReserve = 64
+    /// What is taken in of one member at the most, on average over 10 minutes and over a day: entries, and MiB of entries
+    /// and of documents; 0 for no limit. What is beyond waits (decision 0024).
+    public var memberLimits = MemberLimits()
     /// The Unix socket on which the command line asks this node.
     public var controlSocket: String
+
+    /// Limits on what one member's log may grow by here.
+    public struct MemberLimits: Sendable, Hashable {
+        public var entriesPerMinute = 100_000
+        public var mebibytesPerMinute = 100
+        public var entriesPerDay = 5_000_000
+        public var mebibytesPerDay = 8_192
+    }
 
     /// How log messages are written.
     public enum LogFormat: String, Sendable, Hashable, CaseIterable {

@@ -2,6 +2,7 @@
 public enum Setting: String, Sendable, Hashable, CaseIterable {
     case data, member, node, listen, advertise, peers, proxy, passphraseSource, authorityKey, logLevel, logFormat
     case maximumConnections, maximumConnectionsPerMember, exchangeInterval, diskReserve, controlSocket
+    case memberEntriesPerMinute, memberMebibytesPerMinute, memberEntriesPerDay, memberMebibytesPerDay
 
     /// Its name in the configuration file.
     public var name: String { rawValue }
@@ -13,6 +14,7 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
     public var isNumber: Bool {
         switch self {
         case .maximumConnections, .maximumConnectionsPerMember, .exchangeInterval, .diskReserve: true
+        case .memberEntriesPerMinute, .memberMebibytesPerMinute, .memberEntriesPerDay, .memberMebibytesPerDay: true
         default: false
         }
     }
@@ -47,6 +49,10 @@ public enum Setting: String, Sendable, Hashable, CaseIterable {
         case .maximumConnectionsPerMember: "open connections of one member"
         case .exchangeInterval: "seconds between exchanges of heads with a peer"
         case .diskReserve: "MiB that stay free on the disk: with less, nothing is published or fetched"
+        case .memberEntriesPerMinute: "entries a minute taken in of one member's log, over 10 minutes; 0 for any number"
+        case .memberMebibytesPerMinute: "MiB a minute taken in of one member, over 10 minutes; 0 for any number"
+        case .memberEntriesPerDay: "entries a day taken in of one member's log; 0 for any number"
+        case .memberMebibytesPerDay: "MiB a day taken in of one member; 0 for any number"
         case .controlSocket: "Unix socket on which the command line asks the node"
         }
     }

@@ -219,6 +219,10 @@ extension NodeSettings {
         case .maximumConnectionsPerMember: [String(maximumConnectionsPerMember)]
         case .exchangeInterval: [String(exchangeInterval)]
         case .diskReserve: [String(diskReserve)]
+        case .memberEntriesPerMinute: [String(memberLimits.entriesPerMinute)]
+        case .memberMebibytesPerMinute: [String(memberLimits.mebibytesPerMinute)]
+        case .memberEntriesPerDay: [String(memberLimits.entriesPerDay)]
+        case .memberMebibytesPerDay: [String(memberLimits.mebibytesPerDay)]
         case .controlSocket: [controlSocket]
         }
     }

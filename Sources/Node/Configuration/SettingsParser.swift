@@ -49,6 +49,15 @@ struct SettingsParser {
         settings.maximumConnectionsPerMember = try number(.maximumConnectionsPerMember, 32, in: 1...4_096)
         settings.exchangeInterval = try number(.exchangeInterval, 15, in: 2...20)
         settings.diskReserve = try number(.diskReserve, 64, in: 0...1_048_576)
+        let limits = NodeSettings.MemberLimits()
+        settings.memberLimits.entriesPerMinute = try number(
+            .memberEntriesPerMinute, limits.entriesPerMinute, in: 0...1_000_000_000)
+        settings.memberLimits.mebibytesPerMinute = try number(
+            .memberMebibytesPerMinute, limits.mebibytesPerMinute, in: 0...6_400)
+        settings.memberLimits.entriesPerDay = try number(
+            .memberEntriesPerDay, limits.entriesPerDay, in: 0...6_000_000_000)
+        settings.memberLimits.mebibytesPerDay = try number(
+            .memberMebibytesPerDay, limits.mebibytesPerDay, in: 0...65_536)
         try parseSocket(into: &settings)
         return settings
     }

@@ -111,6 +111,9 @@ extension LocalRoutes {
         case .current, .fetching: return nil
         case .stalled: return "\(status.target - status.size) entries are missing and no peer can be asked now"
         case .waitingForCharter(let version): return "waits for charter version \(version)"
+        case .delayed(let cap, _):
+            return "\(status.target - status.size) entries wait: the log grows faster than \(cap.setting.name) allows; "
+                + cap.advice
         }
     }
 

@@ -326,10 +326,15 @@ extension PeerNetwork {
             let response = try await client.get(PeerPath.document(digest, from: UInt64(offset)))
             if let failure = Self.failure(response.status) { return .failure(failure) }
             for try await buffer in response.body {
-                try store.documents.receive(Array(buffer: buffer), of: digest, at: offset, size: Int64(size))
+                let (bytes, place) = (Array(buffer: buffer), offset)
+                try await BulkThreads.shared.run { [documents = store.documents] in
+                    try documents.receive(bytes, of: digest, at: place, size: Int64(size))
+                }
                 offset += Int64(buffer.readableBytes)
             }
-            if size == 0 { _ = try store.documents.store([]) } else { try store.documents.finish(digest) }
+            try await BulkThreads.shared.run { [documents = store.documents] in
+                if size == 0 { _ = try documents.store([]) } else { try documents.finish(digest) }
+            }
             return .success(())
         } catch let error as PeerClientError {
             return .failure(error.code == .timeout ? .timedOut : .unreachable)

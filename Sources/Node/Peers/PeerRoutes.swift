@@ -132,10 +132,13 @@ struct PeerRoutes: Sendable {
         else { throw HTTPError(.conflict, message: "this was not asked for") }
         do {
             for try await buffer in request.body {
-                try store.documents.receive(Array(buffer: buffer), of: digest, at: offset, size: size)
+                let (bytes, place, digest) = (Array(buffer: buffer), offset, digest)
+                try await BulkThreads.shared.run { [documents = store.documents] in
+                    try documents.receive(bytes, of: digest, at: place, size: size)
+                }
                 offset += Int64(buffer.readableBytes)
             }
-            try store.documents.finish(digest)
+            try await BulkThreads.shared.run { [documents = store.documents, digest] in try documents.finish(digest) }
         } catch let error as StoreError where error.code == .damaged {
             await driver.documentFailed(digest, .rejected(Rejection(.wrongDocument, error.reason)), from: asked)
             throw HTTPError(.badRequest, message: error.reason)

@@ -38,7 +38,8 @@ struct SessionReader {
                     let claims = await driver.claims(of: message)
                     if claims.count >= VerifiedSignatures.worthwhile { await driver.verified.verify(claims) }
                 }
-                await driver.handle(.message(id, message))
+                let pause = await driver.receive(message, from: id)
+                if pause > 0 { try? await Task.sleep(for: .milliseconds(pause)) }
             } catch {
                 await driver.handle(.violation(id, error))
                 return false

@@ -8,6 +8,10 @@ import TransparencyLog
 enum EntryChecking {
     /// Fewer entries than this are not worth spreading over cores.
     private static let parallelFrom = 64
+    /// More than this is bulk, for which nobody waits; as much may come inline with a head.
+    private static let bulkFrom = 256
+    /// Entries that one thread checks without a look at what else is to be done: some milliseconds.
+    private static let partSize = 64
 
     /// Takes a range's entries apart and checks them.
     ///
@@ -26,14 +30,13 @@ enum EntryChecking {
     static func check(_ entries: [[UInt8]], after state: LogState) async -> [NewEntry] {
         let keys = candidates(entries, after: state)
         guard entries.count >= parallelFrom else { return entries.map { NewEntry($0, keys: keys) } }
-        let parts = ProcessInfo.processInfo.activeProcessorCount * 4
-        let size = max(1, (entries.count + parts - 1) / parts)
+        let check = { @Sendable (part: Int) -> [NewEntry] in
+            entries[part * partSize..<min((part + 1) * partSize, entries.count)].map { NewEntry($0, keys: keys) }
+        }
+        let parts = (entries.count + partSize - 1) / partSize
+        guard entries.count <= bulkFrom else { return await BulkThreads.shared.map(parts, check).flatMap(\.self) }
         return await withTaskGroup(of: (Int, [NewEntry]).self) { group in
-            for start in stride(from: 0, to: entries.count, by: size) {
-                _ = group.addTaskUnlessCancelled {
-                    (start, entries[start..<min(start + size, entries.count)].map { NewEntry($0, keys: keys) })
-                }
-            }
+            for part in 0..<parts { _ = group.addTaskUnlessCancelled { (part, check(part)) } }
             var found: [(Int, [NewEntry])] = []
             for await part in group { found.append(part) }
             return found.sorted { $0.0 < $1.0 }.flatMap(\.1)

@@ -15,6 +15,10 @@ struct LogWorker: Sendable {
     let verified: VerifiedSignatures
     var audit: AuditFile?
 
+    /// What has more entries or bytes than this gives way to other writes: as much as comes inline with a head.
+    private static let promptEntries = UInt64(ReplicationSettings().inlineEntries)
+    private static let promptBytes = ReplicationSettings().inlineBytes
+
     /// What can be asked; see ``Replication/Effect``.
     enum Job: Sendable {
         case ingest(RequestID, RangeAnswer, head: [UInt8])
@@ -173,7 +177,8 @@ struct LogWorker: Sendable {
             if let unknown = unknownCharter(batches) { return .waitingForCharter(version: unknown) }
             let result = try await store.append(
                 batches, to: origin, at: answer.from, root: frontier.root,
-                head: answer.to == head.size ? try ownLine(of: note) : nil)
+                head: answer.to == head.size ? try ownLine(of: note) : nil,
+                givesWay: answer.to - answer.from > Self.promptEntries || answer.entries.count > Self.promptBytes)
             if answer.to == head.size { try await keepSignatures(of: note, head) }
             if let end = result.end {
                 logger.error(

@@ -214,6 +214,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         replication.readyBytesPerLog = 8 << 20
         let restored = RestoredFolder(path: settings.restoredMarkPath, identity: identity, store: store)
         if try await store.isCopied(since: identity.origin) { restored.mark(logger) }
+        replication.quota = QuotaSettings(settings.memberLimits)
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
             settings: replication, logger: logger, audit: audit,

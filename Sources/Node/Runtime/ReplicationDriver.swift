@@ -53,6 +53,8 @@ actor ReplicationDriver {
     /// ``SteadyClock/wallAhead`` as Replication knows it.
     private var clockAhead: Int64 = 0
     private var charters: CharterKeeper?
+    /// By member, so that a new session does not begin anew.
+    private var tolls: [String: PeerToll] = [:]
     /// Logs that need a worker.
     private let (origins, newOrigins) = AsyncStream.makeStream(of: String.self)
 
@@ -168,6 +170,25 @@ actor ReplicationDriver {
         }
     }
 
+    /// A message has come.
+    ///
+    /// - Returns: milliseconds to wait before more is read of that session.
+    func receive(_ message: Message, from id: PeerID) -> Int64 {
+        guard let member = sessions[id]?.member else { return 0 }
+        handle(.message(id, message))
+        let now = Instant(milliseconds: clock.milliseconds)
+        let (pause, isNew) = tolls[member, default: PeerToll()].take(message.cost, now)
+        if isNew {
+            logger.warning(
+                "a peer sends more than this node has to read; its session is read more slowly",
+                metadata: ["member": "\(member)"])
+            audit?.count(
+                .quota, reason: "messages", member: member,
+                "\(member) sends more than a peer may; it is read more slowly")
+        }
+        return pause
+    }
+
     /// The signatures that a message will have verified.
     func claims(of message: Message) -> [SignatureClaim] {
         replication.claims(of: message, now: Instant(milliseconds: clock.milliseconds))
@@ -214,6 +235,7 @@ actor ReplicationDriver {
             )
         case .beginIncarnation, .recordIncarnation, .folderIsOlder, .established, .superseded, .twinSeen:
             performIncarnation(effect)
+        case .quotaReached(let origin, let cap): quotaReached(origin, cap)
         case .setTimer(let timer, let time): set(timer, time)
         case .cancelTimer(let timer): timers[timer] = nil
         case .reject(let id, let rejection): note(rejection, by: id)
@@ -268,6 +290,15 @@ actor ReplicationDriver {
         case .refused(let refusal):
             return .rejected(Rejection(.invalidCharter, "\(refusal.code.rawValue): \(refusal.reason)"))
         }
+    }
+
+    private func quotaReached(_ origin: String, _ cap: QuotaCap) {
+        logger.warning(
+            "a log grows faster than this node takes in; what is beyond waits, and nothing is lost",
+            metadata: ["log": "\(origin)", "setting": "\(cap.setting.name)", "hint": "\(cap.advice)"])
+        audit?.append(
+            .quota, "\(origin) grows faster than \(cap.setting.name) allows: what is beyond waits",
+            ["log": .string(origin), "setting": .string(cap.setting.name)])
     }
 
     func enqueue(_ job: LogWorker.Job, _ origin: String) { jobs[origin]?.add(job) }

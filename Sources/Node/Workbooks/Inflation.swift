@@ -7,7 +7,7 @@ import NIOHTTPCompression
 ///
 /// A deflated member is a gzip member (RFC 1952) without its header and trailer, and the archive's directory has what the
 /// trailer holds. With both put around it, it goes through swift-nio-extras' decompressor of HTTP bodies, which is zlib, and
-/// zlib checks length and checksum (Docs/decisions/0025-workbooks.md).
+/// zlib checks length and checksum (Docs/decisions/0026-workbooks.md).
 enum Inflation {
     /// Bytes that go in at once: what comes out of one step is at most a small multiple.
     private static let step = 32 << 10

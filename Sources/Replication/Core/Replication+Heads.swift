@@ -75,6 +75,7 @@ extension Replication {
         }
         _ = head.merge(logs[log].takeEarly(head.key))
         logs[log].addOffer(head, by: peers[peer].id, limit: settings.offeredHeadsPerLog)
+        noteActivity(log, now)
         if let inline { takeInline(inline, head.key, of: log, from: peer, now) }
         schedule(log, now)
     }

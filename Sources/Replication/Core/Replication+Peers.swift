@@ -8,6 +8,7 @@ extension Replication {
         let index = peers.firstIndex { peer.id < $0.id } ?? peers.count
         precondition(peerIndex(peer.id) == nil, "a session that is up has connected again")
         peers.insert(peer, at: index)
+        recall(index)
         guard peers.count <= settings.peers else {
             end(index, Rejection(.tooMany, "more than \(settings.peers) sessions"))
             return
@@ -22,6 +23,7 @@ extension Replication {
 
     mutating func disconnected(_ id: PeerID, _ now: Instant) {
         guard let index = peerIndex(id) else { return }
+        remember(index, now)
         peers.remove(at: index)
         emit(.cancelTimer(.exchange(id)))
         for log in logs.indices {

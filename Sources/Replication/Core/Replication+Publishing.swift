@@ -22,6 +22,7 @@ extension Replication {
         logs[log].size = head.size
         logs[log].root = head.root
         logs[log].advance(to: head, limit: settings.recentHeadsPerLog)
+        noteActivity(log, now)
         collect(follows ? entries : [], count: head.size - from)
         reviewOffers(log, now)
         announceIfDue(now)

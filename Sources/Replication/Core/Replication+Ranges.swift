@@ -3,11 +3,15 @@ internal import TransparencyLog
 // Entries: asked for, lined up, stored.
 
 extension Replication {
-    /// Gives every log a chance, starting where the last round stopped, so that none starves behind the others.
+    /// Gives every log a chance, starting where the last round stopped, so that none starves behind the others; first those
+    /// that keep within their share.
     mutating func scheduleAll(_ now: Instant) {
         guard !logs.isEmpty else { return }
         let start = nextLog % logs.count
-        for offset in logs.indices { schedule((start + offset) % logs.count, now) }
+        let turns = logs.indices.map { (start + $0) % logs.count }
+        let beyond = turns.map { isBeyondShare($0, now) }
+        for (log, isBeyond) in zip(turns, beyond) where !isBeyond { schedule(log, now) }
+        for (log, isBeyond) in zip(turns, beyond) where isBeyond { schedule(log, now) }
         nextLog = (start + 1) % logs.count
     }
 
@@ -17,28 +21,42 @@ extension Replication {
         guard state.fetch == nil, state.ready.isEmpty, state.waitingForCharter == nil, isDue(log) else { return }
         guard let largest = state.offers.last?.head.size, largest > state.tip else { return }
         if let moment = state.notBefore, moment > now { return setRetryTimer(log, at: moment) }
-        guard hasPlace else { return }
+        let admission = admission(log, now)
+        if case .later(let moment) = admission {
+            #if DEBUG
+            dropBeyondQuota(log, now)
+            #endif
+            return setRetryTimer(log, at: moment)
+        }
+        guard hasPlace(for: log, now) else { return }
         var retry: Instant?
         let order = state.offers.indices.sorted {
             let (left, right) = (state.offers[$0], state.offers[$1])
             return left.failures == right.failures ? $0 > $1 : left.failures < right.failures
         }
         for index in order where state.offers[index].head.size > state.tip {
+            guard admission.admits(state.offers[index].head, quorum: membership.quorum) else { continue }
             if let peer = peerToAsk(log, state.offers[index], now, &retry) {
                 return fetch(log, state.offers[index].head, from: peer, now)
             }
         }
+        if case .quorumOnly(let moment) = admission {
+            reportDelay(log, now)
+            retry = min(retry ?? moment, moment)
+        }
         if let retry { setRetryTimer(log, at: retry) }
     }
 
-    /// Whether another log may fetch: those that wait for a slow peer keep no other waiting.
-    private var hasPlace: Bool {
+    /// Whether another log may fetch: those that wait for a slow peer keep no other waiting, and those beyond their share
+    /// leave a place to the others.
+    private mutating func hasPlace(for log: Int, _ now: Instant) -> Bool {
+        let reserved = isBeyondShare(log, now) ? settings.quota.reservedPlaces : 0
         var (prompt, slow) = (0, 0)
         for log in logs.indices {
             guard let fetch = logs[log].fetch else { continue }
             if fetch.isSlow { slow += 1 } else { prompt += 1 }
         }
-        return prompt < settings.concurrentLogs && slow <= settings.slowLogs
+        return prompt < max(1, settings.concurrentLogs - reserved) && slow <= settings.slowLogs
     }
 
     mutating func setRetryTimer(_ log: Int, at moment: Instant) {
@@ -48,8 +66,8 @@ extension Replication {
         emit(.setTimer(.retry(origin: logs[log].origin), at: moment))
     }
 
-    /// The best peer whose newest head this is: the one with the least to do, then the one that has not been asked for
-    /// the longest. The log's owner is not special. (Who offers a larger head need not have this one in its tree.)
+    /// The best peer whose newest head this is: the one that kept its word best, then the one with the least to do, then
+    /// the one that has not been asked for the longest. The log's owner is not special. (Who offers a larger head need not have this one in its tree.)
     private func peerToAsk(_ log: Int, _ offer: Offer, _ now: Instant, _ retry: inout Instant?) -> Int? {
         var best: Int?
         for id in offer.peers {
@@ -64,8 +82,7 @@ extension Replication {
                 best = peer
                 continue
             }
-            let rank = (peers[peer].outstanding, peers[peer].logs[log].lastAsked)
-            if rank < (peers[chosen].outstanding, peers[chosen].logs[log].lastAsked) { best = peer }
+            if rank(peer, log) < rank(chosen, log) { best = peer }
         }
         return best
     }
@@ -142,6 +159,12 @@ extension Replication {
     private mutating func becameSlow(_ log: Int, _ fetch: Fetch, _ now: Instant) {
         logs[log].fetch?.isSlow = true
         if let peer = peerIndex(fetch.peer) { peers[peer].slow += 1 }
+        lapsed(fetch.peer)
+        if hasBetterSource(log, than: fetch, now) {
+            _ = endFetch(fetch.request)
+            emit(.cancelFetch(fetch.request))
+            return failed(log, fetch.peer, fetch.head, .timedOut, now)
+        }
         emit(.setTimer(.request(fetch.request), at: fetch.since + settings.rangeTimeout))
         scheduleAll(now)
     }
@@ -159,9 +182,11 @@ extension Replication {
             logs[log].notBefore = now + min(backoff(logs[log].localFailures), settings.maximumLocalBackoff)
         case .rejected(let rejection):
             let located = Rejection(rejection.reason, origin: logs[log].origin, rejection.detail)
-            if let peer = peerIndex(id) { peers[peer].logs[log].notBefore = now + settings.rejectionBackoff }
+            lapsed(id)
+            setAside(id, log, until: now + settings.rejectionBackoff)
             reject(id, located)
         case .unreachable, .timedOut, .refused, .notFound:
+            if failure == .timedOut { lapsed(id) }
             guard let peer = peerIndex(id) else { break }
             peers[peer].logs[log].failures += 1
             peers[peer].logs[log].notBefore = now + backoff(peers[peer].logs[log].failures)
@@ -177,7 +202,7 @@ extension Replication {
             logs[log].ready.count < settings.readyRangesPerLog,
             logs[log].readyBytes + answer.entries.count <= settings.readyBytesPerLog,
             (peers[peer].logs[log].notBefore ?? now) <= now, (logs[log].notBefore ?? now) <= now,
-            logs[log].offer(key) != nil
+            logs[log].offer(key) != nil, mayTakeInline(key, of: log, now)
         else { return }
         dropFetch(log)
         logs[log].ready.append(Ready(peer: peers[peer].id, answer: answer, head: key))
@@ -211,7 +236,7 @@ extension Replication {
         case .stored(let size, let root, let isTrustworthy, let needs):
             precondition(size == storing.answer.to, "the shell stored something else than it was given")
             stored(storing, log, root, isTrustworthy, now)
-            documents.add(needs)
+            documents.add(needs, of: logs[log].origin, isExempt: isHeldByQuorum(storing.head, of: log))
             fetchDocuments(now)
         case .rejected(let rejection):
             abandon(log)
@@ -252,6 +277,7 @@ extension Replication {
     private mutating func stored(
         _ storing: Storing, _ log: Int, _ root: HashValue, _ isTrustworthy: Bool, _ now: Instant
     ) {
+        charge(log, storing, now)
         logs[log].storing = nil
         logs[log].size = storing.answer.to
         logs[log].root = root
@@ -262,6 +288,8 @@ extension Replication {
         if let peer = peerIndex(storing.peer) {
             peers[peer].logs[log].failures = 0
             peers[peer].logs[log].notBefore = nil
+            peers[peer].logs[log].setAsideUntil = nil
+            peers[peer].lapses /= 2
         }
         if !isTrustworthy {
             logs[log].isTrustworthy = false

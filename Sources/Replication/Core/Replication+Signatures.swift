@@ -41,8 +41,11 @@ extension Replication {
         _ signatures: [ReplicaSignature], into key: HeadKey, of log: Int, from source: PeerID?, _ now: Instant
     ) {
         guard !signatures.isEmpty, let news = logs[log].merge(signatures, into: key), !news.isEmpty else { return }
-        // A head that is not held yet keeps them, and they go with it when it is.
-        guard key.size <= logs[log].size, let head = logs[log].knownHead(key) else { return }
+        // A head that is not held yet keeps them, and they go with it when it is. What a quorum holds may be due by that.
+        guard key.size <= logs[log].size, let head = logs[log].knownHead(key) else {
+            if logs[log].quota.delay != nil { schedule(log, now) }
+            return
+        }
         logs[log].noteReceipts(news, size: key.size)
         emit(
             .persistSignatures(

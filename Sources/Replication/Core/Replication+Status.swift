@@ -13,6 +13,8 @@ public struct LogStatus: Hashable, Sendable {
         case stalled
         /// A state leaf names a charter of this version, which is not held.
         case waitingForCharter(version: UInt64)
+        /// The log grows faster than a cap allows; more of it is taken from then on.
+        case delayed(QuotaCap, until: Instant)
     }
 
     /// The log.
@@ -215,6 +217,8 @@ extension Replication {
     private func state(of log: LogState) -> LogStatus.State {
         if let version = log.waitingForCharter { return .waitingForCharter(version: version) }
         if log.fetch != nil || log.storing != nil || !log.ready.isEmpty { return .fetching }
-        return log.offers.contains { $0.head.size > log.size } ? .stalled : .current
+        let isBehind = log.offers.contains { $0.head.size > log.size }
+        if isBehind, let delay = log.quota.delay { return .delayed(delay.cap, until: delay.until) }
+        return isBehind ? .stalled : .current
     }
 }

@@ -24,6 +24,8 @@ public struct Replication: Sendable {
     var documents: Documents
     var publishing = Publishing()
     var charter = CharterExchange()
+    /// How peers behaved in sessions that are over.
+    var conduct = Conduct()
     var random: SplitMix64
     let memory: (any SignatureMemory)?
     var lastRequest: UInt64 = 0
@@ -67,7 +69,7 @@ public struct Replication: Sendable {
         self.isRestored = isRestored
         documents = Documents(limit: settings.rememberedDocuments)
         addLogs(logs)
-        for snapshot in logs { documents.add(snapshot.missingDocuments) }
+        for snapshot in logs { documents.add(snapshot.missingDocuments, of: snapshot.origin) }
     }
 
     /// Tells what has happened; what is to be done comes back.
@@ -240,7 +242,8 @@ extension Replication {
             }
             let index = logs.firstIndex { member.origin.precedes($0.origin) } ?? logs.count
             let isOwn = member.id.isExactly(me)
-            let log = LogState(origin: member.origin, owner: member.id, key: member.logKey, isOwn: isOwn)
+            let log = LogState(
+                origin: member.origin, owner: member.id, key: member.logKey, isOwn: isOwn, quota: settings.quota)
             logs.insert(log, at: index)
             for peer in peers.indices { peers[peer].logs.insert(PeerLog(), at: index) }
             for snapshot in snapshots where snapshot.origin.isExactly(member.origin) { restore(snapshot) }

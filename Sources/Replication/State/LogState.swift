@@ -145,8 +145,11 @@ struct LogState: Sendable {
     var isRelayTimerSet = false
     var lastRefresh: Instant?
     var receipts: [Receipt] = []
+    /// What it has taken of this node.
+    var quota: LogQuota
 
-    init(origin: String, owner: String, key: VerifierKey, isOwn: Bool) {
+    init(origin: String, owner: String, key: VerifierKey, isOwn: Bool, quota: QuotaSettings) {
+        self.quota = LogQuota(quota)
         self.origin = origin
         self.owner = owner
         self.key = key

@@ -50,6 +50,8 @@ struct PeerState: Sendable {
     var summarySentAt: Instant?
     /// Requests for ranges that take longer than they should.
     var slow = 0
+    /// How often it kept us waiting or sent something false; a range that it supplies halves it.
+    var lapses = 0
 
     init(id: PeerID, member: String, canFetch: Bool, isRestricted: Bool, logs: Int) {
         self.id = id
@@ -92,6 +94,8 @@ struct PeerLog: Sendable {
     var failures = 0
     /// Not to be asked for this log before.
     var notBefore: Instant?
+    /// Until when it is set aside for this log, because it served something false; also in its next session.
+    var setAsideUntil: Instant?
     /// The number of the last request, so that peers take turns.
     var lastAsked: UInt64 = 0
 }

@@ -198,6 +198,19 @@ extension Workload {
     }
 }
 
+// MARK: - Floods
+
+extension Workload {
+    /// As many statements as a member publishes at once that knows no end; all of them must count.
+    mutating func flood(of number: Int, _ log: SimulatedLog, _ random: inout Randomness) -> [[UInt8]] {
+        let member = alliance.members[number]
+        guard let newest = log.state.roster else { return [] }
+        var batch = (0..<20).map { _ in expect(true, licence(member, &random)) }
+        if newest.roster.needsTwo(SimulatedAlliance.register) { batch.append(approval(of: batch, member)) }
+        return batch
+    }
+}
+
 // MARK: - Probes
 
 extension Workload {

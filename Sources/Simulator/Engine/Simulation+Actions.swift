@@ -41,6 +41,7 @@ extension Simulation {
         for node in nodes.indices {
             if random.happens(faults.crashes) { crash(node) }
             if random.happens(faults.publishing) { publish(node) }
+            if nodes[node].isSpamming, !isHealed, random.happens(300_000) { spam(node) }
             if random.happens(20_000 / Int64(nodes.count)) && !isHealed {
                 feed(node, .freshnessWanted(origin: origins[random.index(origins.count)]))
             }
@@ -117,6 +118,18 @@ extension Simulation {
                 for: node, log, others: nodes[node].logs, isCareless: nodes[node].isCareless, &random)
         submit(statements, on: node)
     }
+
+    /// A publication of a member that knows no end.
+    private func spam(_ node: Int) {
+        let log = nodes[node].logs[node]
+        guard nodes[node].isUp, !nodes[node].isPublishing, log.isOpen, log.size > 0, log.size < spamLimit else {
+            return
+        }
+        submit(workload.flood(of: node, log, &random), on: node)
+    }
+
+    /// Entries of a log to which nothing is added for its own sake: a run is to end.
+    private var spamLimit: UInt64 { 400 }
 
     /// A publication that is small enough to go with its head.
     func submitProbe(_ node: Int) {

@@ -56,6 +56,7 @@ extension Simulation {
         case .serveCharter(let peer, let version): serveCharters(version, to: peer, from: node)
         case .considerCharter(let peer, let version, let file):
             plan(.charter(file, from: .peer(peer, version: version)), on: node)
+        case .quotaReached: statistics.delays += 1
         case .beginIncarnation(_, let known): plan(.begin(above: known), on: node)
         case .recordIncarnation(let origin, let note): plan(.record(origin: originIndex(origin), note), on: node)
         case .folderIsOlder:

@@ -61,6 +61,7 @@ final class Simulation {
         let misbehaving = min(options.byzantine ?? half, count - 2)
         let plan = CharterPlan.drawn(seed: seed, options, topology, nodes: count, honest: count - misbehaving)
         self.plan = plan
+        let spammer = Self.spammer(seed: seed, options, honest: count - misbehaving)
         restores = RestorePlan(seed: seed, options, charters: plan)
         alliance = SimulatedAlliance.of(count, newcomers: plan.newcomers)
         assembly = Assembly(alliance, leaver: plan.leaver)
@@ -69,12 +70,21 @@ final class Simulation {
         settings = Self.settings
         bounds = Bounds(
             faults, diameter: plan.diameter(of: count - misbehaving, topology, of: count), nodes: count,
-            charters: plan.meetings)
+            charters: plan.meetings, hasSpammer: spammer != nil)
         blockedUntil = Array(repeating: Array(repeating: 0, count: count), count: count)
         currentSessions = Array(repeating: nil, count: count * count)
         ledger = Ledger(nodes: count)
         self.random = random
         makeNodes(count, misbehaving: misbehaving)
+        if let spammer { nodes[spammer].isSpamming = true }
+    }
+
+    /// An honest member that publishes without end, in a quarter of the small alliances: drawn apart, so that other seeds
+    /// stay what they are.
+    private static func spammer(seed: UInt64, _ options: SimulationOptions, honest: Int) -> Int? {
+        var random = Randomness(seed: seed ^ 0x5370_616d)
+        let isThere = options.spams ?? (honest <= 6 && random.happens(250_000))
+        return isThere ? random.index(honest) : nil
     }
 
     /// Small limits and short waits, so that a short run meets them.
@@ -89,6 +99,13 @@ final class Simulation {
         settings.offeredHeadsPerLog = 6
         settings.oldHeadsPerLog = 6
         settings.earlyHeadsPerLog = 6
+        // Beyond what officers publish, but for those who spam.
+        settings.quota.share = 60
+        settings.quota.shareWindow = 1_000
+        settings.quota.rangeUnits = 4
+        settings.quota.entriesPerMinute = 1_200
+        settings.quota.minuteWindow = 5_000
+        settings.quota.recheck = 1_000
         return settings
     }
 

@@ -14,6 +14,8 @@ struct SimulationOptions: Sendable {
     var topology: Topology?
     /// How the misbehaving nodes misbehave; nil: drawn.
     var misbehaviours: [Misbehaviour]?
+    /// Whether an honest member publishes without end; nil: drawn.
+    var spams: Bool?
     /// How often the regulators meet to change the charter; nil: drawn, never in half of the runs.
     var charters: Int?
     /// How often a node's disk is put back to what it held before; nil: drawn, never in three of four runs.
@@ -74,9 +76,9 @@ struct Bounds {
     /// periodic exchange.
     let publication: Int64
 
-    init(_ faults: Faults, diameter: Int, nodes: Int, charters: Int) {
+    init(_ faults: Faults, diameter: Int, nodes: Int, charters: Int, hasSpammer: Bool) {
         let hops = Int64(diameter)
-        convergence = 40_000 + hops * 8_000 + (charters > 0 ? 20_000 : 0)
+        convergence = 40_000 + hops * 8_000 + (charters > 0 ? 20_000 : 0) + (hasSpammer ? 30_000 : 0)
         publication =
             1_000 + hops * (300 + 4 * faults.latency.upperBound) + (2 * Int64(nodes) + 4 * hops + 10)
             * faults.disk.upperBound
@@ -99,6 +101,8 @@ struct Statistics {
     /// How often a forked log was made what counts of it.
     var settled = 0
     var probes = 0
+    /// How often a cap held up a log.
+    var delays = 0
     /// Disks that were put back.
     var restores = 0
     /// Charters that were made after the first, and how many of them contradict another.

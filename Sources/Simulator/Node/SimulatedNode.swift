@@ -19,6 +19,8 @@ struct SimulatedNode {
     /// Whether it publishes what cannot count, as other software might.
     let isCareless: Bool
     let misbehaviour: Misbehaviour?
+    /// Whether it publishes without end, honestly.
+    var isSpamming = false
 
     // Durable.
     /// The charters that it holds, with the logs as they are counted under them.

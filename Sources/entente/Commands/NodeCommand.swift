@@ -34,6 +34,22 @@ struct SettingOptions: ParsableArguments {
     var exchangeInterval: String?
     @Option(help: ArgumentHelp("MiB that stay free on the disk.", valueName: "MiB"))
     var diskReserve: String?
+    @Option(
+        name: .customLong("member-entries-per-minute"),
+        help: ArgumentHelp("Entries a minute taken in of one member, over 10 minutes.", valueName: "number"))
+    var memberEntriesPerMinute: String?
+    @Option(
+        name: .customLong("member-mebibytes-per-minute"),
+        help: ArgumentHelp("MiB a minute taken in of one member, over 10 minutes.", valueName: "MiB"))
+    var memberMebibytesPerMinute: String?
+    @Option(
+        name: .customLong("member-entries-per-day"),
+        help: ArgumentHelp("Entries a day taken in of one member.", valueName: "number"))
+    var memberEntriesPerDay: String?
+    @Option(
+        name: .customLong("member-mebibytes-per-day"),
+        help: ArgumentHelp("MiB a day taken in of one member.", valueName: "MiB"))
+    var memberMebibytesPerDay: String?
 
     func load() throws -> LoadedSettings {
         var flags: [Setting: [String]] = [:]
@@ -42,7 +58,9 @@ struct SettingOptions: ParsableArguments {
             (.authorityKey, authorityKey), (.logLevel, logLevel), (.logFormat, logFormat),
             (.maximumConnections, maximumConnections),
             (.maximumConnectionsPerMember, maximumConnectionsPerMember), (.exchangeInterval, exchangeInterval),
-            (.diskReserve, diskReserve),
+            (.diskReserve, diskReserve), (.memberEntriesPerMinute, memberEntriesPerMinute),
+            (.memberMebibytesPerMinute, memberMebibytesPerMinute), (.memberEntriesPerDay, memberEntriesPerDay),
+            (.memberMebibytesPerDay, memberMebibytesPerDay),
         ]
         for (setting, value) in single { flags[setting] = value.map { [$0] } }
         if !advertise.isEmpty { flags[.advertise] = advertise }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Replication
 import Testing
 
 @testable import Node
@@ -38,6 +39,28 @@ struct SettingsTests {
             #expect(source(of: .maximumConnections, loaded) == .standard)
             #expect(source(of: .data, loaded) == .flag("--data"))
             #expect(loaded.entries.map(\.setting) == Setting.allCases)
+        }
+    }
+
+    @Test func limitsOfMembers() async throws {
+        try await withFolder { folder in
+            let standard = try load(#"{"member":"pk"}"#, in: folder).settings.memberLimits
+            #expect(standard == NodeSettings.MemberLimits())
+            let file = #"{"member":"pk","memberEntriesPerDay":7,"memberMebibytesPerDay":0}"#
+            let environment = ["ENTENTE_MEMBER_MEBIBYTES_PER_MINUTE": "5", "ENTENTE_MEMBER_ENTRIES_PER_MINUTE": "6"]
+            let quota = QuotaSettings(try load(file, in: folder, environment: environment).settings.memberLimits)
+            #expect(quota.entriesPerDay == 7 && quota.bytesPerDay == 0)
+            #expect(quota.bytesPerMinute == 5 << 20 && quota.entriesPerMinute == 6)
+            // The largest of each can be used.
+            let largest =
+                #"{"member":"pk","memberEntriesPerMinute":1000000000,"memberMebibytesPerMinute":6400,"#
+                + #""memberEntriesPerDay":6000000000,"memberMebibytesPerDay":65536}"#
+            var settings = ReplicationSettings()
+            settings.quota = QuotaSettings(try load(largest, in: folder).settings.memberLimits)
+            #expect(settings.problem == nil)
+            #expect(throws: SettingsError.self) {
+                try load(#"{"member":"pk","memberMebibytesPerDay":65537}"#, in: folder)
+            }
         }
     }
 
