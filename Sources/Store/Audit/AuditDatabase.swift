@@ -70,10 +70,14 @@ struct AuditDatabase {
                 """)
     }
 
-    /// Name and text of every table of a new database.
-    static func freshSchema() throws -> [(name: String, sql: String)] {
+    /// Name and text of every table of a new database, or of one that has the migrations up to that one.
+    static func freshSchema(upTo migration: String? = nil) throws -> [(name: String, sql: String)] {
         let fresh = try DatabaseQueue()
-        try Schema.migrator.migrate(fresh)
+        if let migration {
+            try Schema.migrator.migrate(fresh, upTo: migration)
+        } else {
+            try Schema.migrator.migrate(fresh)
+        }
         return try fresh.read { db in
             try GRDB.Row.fetchAll(
                 db, sql: "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
