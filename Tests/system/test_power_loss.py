@@ -27,7 +27,7 @@ LONG = os.environ.get("ENTENTE_TEST_SIZE") == "long"
 POINTS = int(os.environ.get("ENTENTE_POWER_POINTS") or (20_000 if LONG else 1_000))
 # One of so many moments is also started from.
 STARTS = 25
-ROWS = 300
+ROWS = 120
 # Of a hundred moments.
 SHARES = {"node": 60, "migration": 10, "restore": 20, "backup": 10}
 

@@ -48,7 +48,8 @@ extension FolderAudit {
         guard let newest = older.last else { return }
         guard found.elementsEqual(try AuditDatabase.freshSchema(upTo: newest), by: ==) else { return }
         throw StoreError(
-            .file, "\(folder)/entente.sqlite has the form of an older version of Entente, or its making was interrupted: "
+            .file,
+            "\(folder)/entente.sqlite has the form of an older version of Entente, or its making was interrupted: "
                 + "start the node, which brings it up to date; then it can be checked")
     }
 
@@ -57,7 +58,8 @@ extension FolderAudit {
         let tables = try String.fetchAll(
             db, sql: "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name <> 'grdb_migrations'")
         return try tables.allSatisfy { table in
-            try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM main.\(table.quotedDatabaseIdentifier))") ?? false
+            try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM main.\(table.quotedDatabaseIdentifier))")
+                ?? false
         }
     }
 
