@@ -39,6 +39,13 @@ struct RestoredMark: Sendable, Hashable {
         try reader.finish()
     }
 
+    init(member: String, origin: String, size: Int64, time: Int64) {
+        self.member = member
+        self.origin = origin
+        self.size = size
+        self.time = time
+    }
+
     init(_ manifest: BackupManifest) {
         member = manifest.member
         origin = manifest.origin

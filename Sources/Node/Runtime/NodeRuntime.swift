@@ -212,6 +212,8 @@ struct NodeParts: Sendable, CustomStringConvertible {
         let charters = CharterKeeper(identity: identity, store: store, logger: logger, audit: audit)
         let keys = SigningKeyFiles(folder: settings.keysFolder, passphrase: passphrase, logger: logger)
         keys.look(for: identity)
+        try Self.markLoss(
+            size: try await store.log(identity.origin).size, settings, identity, audit, logger)
         let restored = RestoreGuard(path: settings.restoredMarkPath, logger: logger, audit: audit)
         await publisher.attach(keys, restored)
         await charters.attach { chain in
@@ -250,6 +252,9 @@ struct NodeParts: Sendable, CustomStringConvertible {
         switch await publisher.submit([[UInt8](roster)]) {
         case .published: logger.info("published the first roster")
         case .already: break
+        case .failed where FileFacts.exists(settings.restoredMarkPath):
+            // The others have it, and are asked first.
+            return
         case .refused(let refused):
             throw NodeError(
                 "\(settings.rosterPath) is not this member's first roster: \(refused.first?.reason.text ?? "refused")")
