@@ -124,7 +124,8 @@ public final class DocumentFolder: Sendable {
         let file = try File(path: temporary, flags: O_RDONLY)
         try file.sync()
         let parent = "\(folder)/\(digest.hex.prefix(2))"
-        if mkdir(parent, 0o700) == 0 { try File(path: folder, flags: O_RDONLY).sync() }
+        // Also where the folder is there: a process that was killed may have made it, and not synced.
+        if mkdir(parent, 0o700) == 0 || errno == EEXIST { try File(path: folder, flags: O_RDONLY).sync() }
         guard rename(temporary, path(of: digest)) == 0 else {
             throw StoreError(.file, "\(path(of: digest)) cannot be made: \(String(cString: strerror(errno)))")
         }

@@ -96,10 +96,13 @@ extension Store {
     /// Keeps signatures under a checkpoint that is held here: the newest of each member. Where they make a quorum, the
     /// first one is kept for ever, and older checkpoints' signatures are let go.
     ///
+    /// - Parameter own: the id of this node's member. Where one of its own comes back, which a folder out of a backup has
+    ///   forgotten, the size that this node cosigned is at least that one.
     /// - Returns: whether anything was new; false also where the checkpoint is not kept here.
     @discardableResult
     public func keep(
-        _ signatures: [StoredCosignature], of origin: String, size: UInt64, root: HashValue, quorum: Int
+        _ signatures: [StoredCosignature], of origin: String, size: UInt64, root: HashValue, quorum: Int,
+        own: String? = nil
     ) async throws -> Bool {
         try await write { db, _ in
             let log =
@@ -112,6 +115,10 @@ extension Store {
             let before = db.totalChangesCount
             try Self.keep(signatures, db, log, size)
             guard db.totalChangesCount > before else { return false }
+            if signatures.contains(where: { $0.member == own }) {
+                try db.cachedStatement(sql: "UPDATE log SET cosigned = ?1 WHERE id = ?2 AND cosigned < ?1")
+                    .execute(arguments: [Int64(size), log])
+            }
             try Self.judge(db, log, size, quorum)
             return true
         }

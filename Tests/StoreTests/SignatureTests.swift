@@ -44,6 +44,25 @@ struct SignatureTests {
         }
     }
 
+    @Test("A cosignature of this node's own that it had forgotten counts as given")
+    func forgotten() async throws {
+        try await withStore { store, alliance in
+            let log = try RandomHistory(alliance, seed: 1).log
+            try await store.follow(log, [log.entries])
+            let (name, size) = (log.member.log.name, UInt64(log.entries.count))
+            let head = try log.head().checkpoint
+            func keep(_ member: String, at time: UInt64, own: String) async throws {
+                try await store.keep(
+                    [StoredCosignature(member, time, head)], of: name, size: size, root: head.root, quorum: 2,
+                    own: TestAlliance.id(own))
+            }
+            try await keep("sv", at: 100, own: "us")
+            #expect(try await store.log(name).cosigned == 0)
+            try await keep("us", at: 100, own: "us")
+            #expect(try await store.log(name).cosigned == size)
+        }
+    }
+
     @Test("The quorum's size only grows; signatures below it are let go, first quorums are not")
     func pruning() async throws {
         try await withStore { store, alliance in

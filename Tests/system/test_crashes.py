@@ -62,6 +62,8 @@ def test_a_loss_is_noticed(workspace, cheap_keys):
         for path in pk.folder.glob(f"{made_of}*"):
             path.unlink()
         (pk.folder / made_of).write_bytes(old)
+        # Else the node itself sees what is missing, and publishes nothing.
+        (pk.folder / "audit.jsonl").unlink()
         pk.start(*alone)
         with pytest.raises(AssertionError, match="lost entries"):
             harness.check("pk")

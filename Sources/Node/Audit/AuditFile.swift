@@ -9,19 +9,26 @@ final class AuditFile: Sendable {
         var descriptor: Int32
         var sequence: UInt64
         var digest: HashValue
+        /// Whether the last line has no end yet; the next record's begins with it, so that both are there or none.
+        var isOpen: Bool
         var throttle = AuditThrottle()
         /// Records that could not be written since the last that was.
         var lost: UInt64 = 0
+        /// Bytes that were appended since the last sync.
+        var unsynced = 0
     }
 
+    /// The newest entry of each of this member's logs that the file named when it was opened. One that the database does
+    /// not have was lost below it.
+    let newestEntries: [String: UInt64]
     private let state: Mutexed<State>
     private let path: String
     private let logger: Logger
     private let now: @Sendable () -> Int64
 
-    /// Opens the file, or makes it. A line that a power failure tore is ended, and a record says so.
+    /// Opens the file, or makes it. What a power failure tore is passed over, and a record says so.
     ///
-    /// - Throws: ``NodeError`` where the file cannot be opened, or its last whole line is no record.
+    /// - Throws: ``NodeError`` where the file cannot be opened, or its last line is no record.
     init(path: String, logger: Logger, now: @escaping @Sendable () -> Int64 = { Clock.seconds }) throws {
         self.path = path
         self.logger = logger
@@ -29,23 +36,16 @@ final class AuditFile: Sendable {
         let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw NodeError("\(path): \(String(cString: strerror(errno)))") }
         do {
-            let (last, torn) = try Self.end(of: descriptor, path)
-            var state = State(descriptor: descriptor, sequence: 1, digest: .zero)
-            if let last {
-                let record: AuditRecord
-                do { record = try AuditRecord(parsing: last, place: path) } catch {
-                    throw NodeError(
-                        "\(path): its last line is no record (\(error.reason)); look at it, and move the file away")
-                }
-                state.sequence = record.sequence + 1
-                state.digest = HashValue.sha256(last)
-            }
-            self.state = Mutexed(state)
-            if torn > 0 {
-                guard Foundation.write(descriptor, "\n", 1) == 1 else { throw NodeError("\(path): cannot be written") }
+            let tail = try Self.tail(of: descriptor, path)
+            if tail.record == nil { try PrivateFile.sync(folder: PrivateFile.folder(of: path)) }
+            newestEntries = tail.newestEntries
+            let sequence = (tail.record?.sequence ?? 0) + 1
+            state = Mutexed(
+                State(descriptor: descriptor, sequence: sequence, digest: tail.digest, isOpen: tail.isOpen))
+            if tail.passedOver > 0 {
                 append(
-                    .recovered, "the last line was not whole, as after a power failure",
-                    ["bytes": .integer(Int64(torn))])
+                    .recovered, "the file did not end with whole records, as after a power failure",
+                    ["bytes": .integer(Int64(tail.passedOver))], durable: true)
             }
         } catch {
             Foundation.close(descriptor)
@@ -55,30 +55,15 @@ final class AuditFile: Sendable {
 
     deinit { _ = state.withLock { Foundation.close($0.descriptor) } }
 
-    /// The last whole line, and how many bytes stand behind it.
-    private static func end(of descriptor: Int32, _ path: String) throws -> (line: [UInt8]?, torn: Int) {
+    private static func tail(of descriptor: Int32, _ path: String) throws -> AuditTail {
         let size = lseek(descriptor, 0, SEEK_END)
-        let count = Int(min(size, off_t(2 * AuditRecord.byteLimit + 2)))
-        var bytes = [UInt8](repeating: 0, count: count)
+        let count = Int(min(size, off_t(AuditTail.window)))
+        var bytes = [UInt8](repeating: 0, count: max(0, count))
         guard size >= 0, pread(descriptor, &bytes, count, size - off_t(count)) == count else {
             throw NodeError("\(path): cannot be read")
         }
-        guard let newline = bytes.lastIndex(of: 0x0A) else {
-            guard count <= AuditRecord.byteLimit else { throw NodeError("\(path): is no audit file") }
-            return (nil, count)
-        }
-        var torn = count - newline - 1
-        var end = newline
-        while true {
-            let start = bytes[..<end].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
-            let line = Array(bytes[start..<end])
-            // A line that was torn and ended, where the node then stopped before it could say so.
-            if line.first != UInt8(ascii: "{") || line.last != UInt8(ascii: "}"), torn == 0, start > 0 {
-                torn = -1
-                end = start - 1
-                continue
-            }
-            return (line, max(0, torn))
+        do { return try AuditTail(bytes, isWhole: count == Int(size), path: path) } catch {
+            throw NodeError("\(path): its last line is no record (\(error.reason)); look at it, and move the file away")
         }
     }
 
@@ -99,7 +84,10 @@ final class AuditFile: Sendable {
                 state.lost += 1
                 return
             }
-            if durable { fsync(state.descriptor) }
+            if durable || state.unsynced >= AuditTail.byteLimit {
+                fsync(state.descriptor)
+                state.unsynced = 0
+            }
         }
     }
 
@@ -140,7 +128,7 @@ final class AuditFile: Sendable {
                     details: ["cut": true], previous: state.digest
                 ).line
         }
-        let bytes = line + [0x0A]
+        let bytes = (state.isOpen ? [0x0A] : []) + line + [0x0A]
         let before = lseek(state.descriptor, 0, SEEK_END)
         let written = bytes.withUnsafeBytes { Foundation.write(state.descriptor, $0.baseAddress, $0.count) }
         guard written == bytes.count else {
@@ -152,7 +140,9 @@ final class AuditFile: Sendable {
             }
             return false
         }
+        state.isOpen = false
         state.sequence += 1
+        state.unsynced += bytes.count
         state.digest = HashValue.sha256(line)
         return true
     }

@@ -37,7 +37,7 @@ public struct AuditRecord: Sendable, Hashable {
         case fork
         /// A member is held back: its log grows faster than a limit allows, or it sends more than a peer may.
         case quota
-        /// The file did not end with a whole line, as after a power failure.
+        /// The file did not end with whole records, as after a power failure: what stands before this one is passed over.
         case recovered
         /// Records could not be written, as on a full disk.
         case lost
@@ -109,12 +109,19 @@ public struct AuditChain: Sendable {
     public private(set) var digest = HashValue.zero
     private var next: UInt64?
     private var line = 0
-    /// A line that is no record: right only where the node found it torn and says so in the next.
-    private var torn: Int?
+    /// What is no record, from some line on: right only where the node found it so and the next record says how much it is.
+    private var gap: Gap?
+
+    private struct Gap {
+        let error: SetupError
+        var bytes: Int
+        /// Whether records stand behind it.
+        var isFollowed = false
+    }
 
     public init() {}
 
-    /// The record of the next line; nil for what was left of a line when the power failed.
+    /// The record of the next line; nil for what a power failure left, which is passed over.
     ///
     /// - Throws: ``SetupError`` where a record was changed, taken out or put in.
     public mutating func read(_ bytes: [UInt8], file: String) throws(SetupError) -> AuditRecord? {
@@ -124,15 +131,17 @@ public struct AuditChain: Sendable {
         do throws(SetupError) {
             record = try AuditRecord(parsing: bytes, place: place)
         } catch {
-            guard torn == nil else { throw error }
-            torn = bytes.count
+            try passOver(bytes, isRecord: false, place)
             return nil
         }
-        if let torn {
-            guard record.kind == .recovered, record.details["bytes"]?.integer == Int64(torn) else {
-                throw SetupError(.mismatch, "\(file), line \(line - 1)", "is no record, and the next does not say why")
+        if let gap {
+            guard record.kind == .recovered, record.details["bytes"]?.integer == Int64(gap.bytes),
+                next == nil || (record.sequence == next && record.previous == digest)
+            else {
+                try passOver(bytes, isRecord: true, place)
+                return nil
             }
-            self.torn = nil
+            self.gap = nil
         }
         // The first line of a file that goes on from an older one is believed, as the oldest that is here.
         if let next {
@@ -149,6 +158,25 @@ public struct AuditChain: Sendable {
         return record
     }
 
-    /// Whether the last line that was read is no record: a torn end, which the next start of the node notes.
-    public var endsTorn: Bool { torn != nil }
+    private mutating func passOver(_ bytes: [UInt8], isRecord: Bool, _ place: String) throws(SetupError) {
+        guard var known = gap else {
+            let error = SetupError(.mismatch, place, "is no record, and none behind it says why")
+            gap = Gap(error: error, bytes: bytes.count)
+            return
+        }
+        known.bytes += 1 + bytes.count
+        known.isFollowed = known.isFollowed || isRecord
+        gap = known
+        guard known.bytes <= AuditTail.window else { throw known.error }
+    }
+
+    /// To be called behind the last line.
+    ///
+    /// - Returns: whether the end is torn, as after a power failure: the next start of the node notes that.
+    /// - Throws: ``SetupError`` where records stand behind something that is none.
+    public func finish() throws(SetupError) -> Bool {
+        guard let gap else { return false }
+        guard !gap.isFollowed else { throw gap.error }
+        return true
+    }
 }

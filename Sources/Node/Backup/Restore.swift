@@ -39,9 +39,6 @@ public struct Restore: Sendable {
             if check { try checkFolder(path, manifest, progress) }
             return manifest
         }
-        do { try PrivateFile.sync(folder: PrivateFile.folder(of: folder)) } catch {
-            throw SetupError(.unwritable, folder, error.reason)
-        }
         let needed = ["keys/log.key", "keys/replica.key", "keys/node.key", "tls/node.pem", "tls/authority.pem"]
         return Outcome(
             manifest: manifest, isChecked: check,
@@ -82,7 +79,7 @@ public struct Restore: Sendable {
         if let (name, _) = try archive.next() { throw archive.error("'\(name)' is not in the manifest") }
         try checkMark("\(path)/\(RestoredMark.path)", manifest)
         for name in ["keys", "documents"] { try Folders.make("\(path)/\(name)", mode: 0o700) }
-        for folder in folders { try Self.sync(folder) }
+        for folder in folders { try Folders.sync(folder) }
         return manifest
     }
 
@@ -102,10 +99,6 @@ public struct Restore: Sendable {
         guard mark == RestoredMark(manifest) else {
             throw SetupError(.malformed, "\(file), restored", "does not fit the manifest")
         }
-    }
-
-    private static func sync(_ folder: String) throws(SetupError) {
-        do { try PrivateFile.sync(folder: folder) } catch { throw SetupError(.unwritable, folder, error.reason) }
     }
 
     private func checkFolder(

@@ -313,6 +313,7 @@ actor Publisher {
         let signers = first?.signatures.map(\.keyName).joined(separator: ", ") ?? "nobody"
         switch publication {
         case .published(let from, let to, _, _):
+            details["log"] = .string(identity.origin)
             details["first"] = .integer(Int64(from))
             details["last"] = .integer(Int64(to))
             guard case .roster(let roster)? = first?.body else {

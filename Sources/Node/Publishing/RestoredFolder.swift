@@ -17,13 +17,32 @@ struct RestoredFolder: Sendable {
     func mark(_ logger: Logger) {
         guard !isMarked else { return }
         do {
-            let mark = RestoredMark(
-                member: identity.member.name, origin: identity.origin,
-                size: Int64(clamping: try store.size(of: identity.origin)), time: Clock.seconds)
-            try PrivateFile.write(mark.bytes, to: path, mode: 0o600, overwrite: false)
+            try write(size: try store.size(of: identity.origin))
         } catch {
             logger.error("only this start knows that the folder is not the newest", metadata: ["reason": "\(error)"])
         }
+    }
+
+    /// Makes it so where the database lacks an entry that the audit record says was published: SQLite drops the end of its
+    /// log of changes from a damaged frame on, without a word.
+    ///
+    /// - Throws: where the file cannot be written; the node must not go on then.
+    func markLoss(_ audit: AuditFile, _ logger: Logger) throws {
+        let size = try store.size(of: identity.origin)
+        guard let last = audit.newestEntries[identity.origin], last >= size, !isMarked else { return }
+        try write(size: size)
+        logger.critical(
+            "the database lost entries of this member's log that were published: nothing is signed before they are back",
+            metadata: ["published": "\(last)", "entries": "\(size)"])
+        audit.append(
+            .restored, "the database lost entries of this member's log, up to entry \(last)",
+            ["log": .string(identity.origin), "entries": .integer(Int64(clamping: size))], durable: true)
+    }
+
+    private func write(size: UInt64) throws {
+        let mark = RestoredMark(
+            member: identity.member.name, origin: identity.origin, size: Int64(clamping: size), time: Clock.seconds)
+        try PrivateFile.write(mark.bytes, to: path, mode: 0o600, overwrite: false)
     }
 
     /// Everybody was heard, and nobody holds more: the folder is as good as any.

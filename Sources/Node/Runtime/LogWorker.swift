@@ -55,7 +55,7 @@ struct LogWorker: Sendable {
                 let checkpoint = try Checkpoint(parsing: text)
                 try await store.keep(
                     stored(lines, under: text), of: origin, size: checkpoint.size, root: checkpoint.root,
-                    quorum: identity.charter.charter.quorum)
+                    quorum: identity.charter.charter.quorum, own: identity.memberID)
                 return nil
             case .recordContradiction(let ours, let other):
                 logger.error("a log signed two heads that cannot both be true", metadata: ["log": "\(origin)"])
@@ -253,7 +253,8 @@ struct LogWorker: Sendable {
         let cosignatures = stored(note.signatures, under: note.text)
         guard !cosignatures.isEmpty else { return }
         try await store.keep(
-            cosignatures, of: origin, size: head.size, root: head.root, quorum: identity.charter.charter.quorum)
+            cosignatures, of: origin, size: head.size, root: head.root, quorum: identity.charter.charter.quorum,
+            own: identity.memberID)
     }
 
     /// The note with the log's own signature alone.

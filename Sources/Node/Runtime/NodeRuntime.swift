@@ -214,6 +214,7 @@ struct NodeParts: Sendable, CustomStringConvertible {
         replication.readyBytesPerLog = 8 << 20
         let restored = RestoredFolder(path: settings.restoredMarkPath, identity: identity, store: store)
         if try await store.isCopied(since: identity.origin) { restored.mark(logger) }
+        try restored.markLoss(audit, logger)
         replication.quota = QuotaSettings(settings.memberLimits)
         let driver = ReplicationDriver(
             identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
@@ -275,6 +276,9 @@ struct NodeParts: Sendable, CustomStringConvertible {
         switch await publisher.submit([[UInt8](roster)]) {
         case .published: logger.info("published the first roster")
         case .already: break
+        case .failed where FileFacts.exists(settings.restoredMarkPath):
+            // The others have it, and are asked first.
+            return
         case .refused(let refused):
             throw NodeError(
                 "\(settings.rosterPath) is not this member's first roster: \(refused.first?.reason.text ?? "refused")")

@@ -44,10 +44,12 @@ enum Folders {
         guard unlink(path) == 0 || errno == ENOENT else {
             throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno))
         }
-        let folder = open(PrivateFile.folder(of: path), O_RDONLY | O_DIRECTORY)
-        guard folder >= 0 else { throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno)) }
-        defer { close(folder) }
-        guard fsync(folder) == 0 else { throw SetupError(.unwritable, path, PrivateFile.systemMessage(errno)) }
+        try sync(PrivateFile.folder(of: path))
+    }
+
+    /// Makes the names in a folder survive a power loss.
+    static func sync(_ path: String) throws(SetupError) {
+        do { try PrivateFile.sync(folder: path) } catch { throw SetupError(.unwritable, path, error.reason) }
     }
 
     /// Removes a folder and all in it; what cannot be removed stays.

@@ -96,7 +96,8 @@ public struct MemberSetup: Sendable {
 
 /// A folder that appears whole or not at all.
 enum AtomicFolder {
-    /// Makes a folder beside `path`, has it filled, and gives it its name.
+    /// Makes a folder beside `path`, has it filled, gives it its name, and makes the name survive a power loss. That what
+    /// is in it survives is a matter of `fill`.
     ///
     /// - Throws: ``SetupError`` `exists` if something stands at `path` already, unless it is an empty folder; else what
     ///   `fill` throws. Nothing is then left behind.
@@ -116,6 +117,7 @@ enum AtomicFolder {
             try Folders.make(temporary, mode: mode)
             let value = try fill(temporary)
             try Folders.rename(temporary, to: path)
+            try Folders.sync(PrivateFile.folder(of: path))
             return value
         } catch {
             Folders.remove(temporary)

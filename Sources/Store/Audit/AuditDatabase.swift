@@ -73,10 +73,15 @@ struct AuditDatabase {
     /// What SQLite keeps of a table or an index, but for its name and where it stands.
     static let schemaText = "type || ' of ' || tbl_name || ': ' || sql"
 
-    /// Name and statement of every table of a new database, and what SQLite keeps of it.
-    static func freshSchema() throws -> [(name: String, sql: String, text: String)] {
+    /// Name and statement of every table of a new database, or of one that has the migrations up to that one, and what
+    /// SQLite keeps of it.
+    static func freshSchema(upTo migration: String? = nil) throws -> [(name: String, sql: String, text: String)] {
         let fresh = try DatabaseQueue()
-        try Schema.migrator.migrate(fresh)
+        if let migration {
+            try Schema.migrator.migrate(fresh, upTo: migration)
+        } else {
+            try Schema.migrator.migrate(fresh)
+        }
         return try fresh.read { db in
             try GRDB.Row.fetchAll(
                 db, sql: "SELECT name, sql, \(Self.schemaText) FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"

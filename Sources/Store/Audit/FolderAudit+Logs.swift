@@ -7,6 +7,7 @@ extension FolderAudit {
     // MARK: The database as such
 
     func checkSchema(_ db: Database) throws {
+        try checkVersion(db)
         let (applied, known) = (try Schema.migrator.appliedIdentifiers(db), Schema.migrator.migrations)
         if applied != Set(known) {
             report.findings.add(
@@ -28,6 +29,45 @@ extension FolderAudit {
         for (name, sql) in texts.sorted(by: { $0.key < $1.key }) where !name.hasPrefix("sqlite_") {
             report.findings.add(
                 .schemaDifferent, AuditFinding.Place(table: name), expected: "nothing", found: AuditText.cut(sql))
+        }
+    }
+
+    /// A database that an older version made, or whose making was interrupted, is not damaged: a start brings it up to
+    /// date. It is one only if it has exactly the tables of an older version.
+    private func checkVersion(_ db: Database) throws {
+        let known = Schema.migrator.migrations
+        let applied = try Schema.migrator.appliedIdentifiers(db)
+        let older = known.prefix { applied.contains($0) }
+        guard older.count == applied.count else { return }
+        guard older.count < known.count else {
+            if try isEmpty(db) {
+                throw StoreError(.file, "\(folder)/entente.sqlite is empty; nothing was stored here yet")
+            }
+            return
+        }
+        let found = try GRDB.Row.fetchAll(
+            db, sql: "SELECT name, \(AuditDatabase.schemaText) FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+        ).map { (name: $0.text(0), text: $0.text(1)) }
+        // The migrator's own table is there before the first migration.
+        guard found.contains(where: { $0.name != "grdb_migrations" }) else {
+            throw StoreError(.file, "\(folder)/entente.sqlite has no tables; nothing was stored here yet")
+        }
+        guard let newest = older.last else { return }
+        let due = try AuditDatabase.freshSchema(upTo: newest).map { (name: $0.name, text: $0.text) }
+        guard found.elementsEqual(due, by: ==) else { return }
+        throw StoreError(
+            .file,
+            "\(folder)/entente.sqlite has the form of an older version of Entente, or its making was interrupted: "
+                + "start the node, which brings it up to date; then it can be checked")
+    }
+
+    /// Whether no table has a row, as before a node's very first start has stored the charter.
+    private func isEmpty(_ db: Database) throws -> Bool {
+        let tables = try String.fetchAll(
+            db, sql: "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name <> 'grdb_migrations'")
+        return try tables.allSatisfy { table in
+            try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM main.\(table.quotedDatabaseIdentifier))")
+                ?? false
         }
     }
 

@@ -67,19 +67,20 @@ struct AuditCommand: ParsableCommand {
             shown.append((record, line))
             if limit > 0, shown.count > 2 * limit { shown.removeFirst(limit) }
         }
+        let isTorn = try chain.finish()
         if limit > 0 { shown = Array(shown.suffix(limit)) }
         if output.json {
             // The very lines, so that what is kept elsewhere can be checked too.
             for (_, line) in shown { Console.print(String(decoding: line, as: UTF8.self)) }
         } else {
-            Console.print(lines(shown.map(\.0), chain))
+            Console.print(lines(shown.map(\.0), chain, isTorn))
         }
         guard found else {
             throw Failure("\(path): no line has the digest \(digest ?? ""): records were changed or taken out")
         }
     }
 
-    private func lines(_ records: [AuditRecord], _ chain: AuditChain) -> [String] {
+    private func lines(_ records: [AuditRecord], _ chain: AuditChain, _ isTorn: Bool) -> [String] {
         let clock = MemberClock(zone: nil)
         var table = Table()
         for record in records {
@@ -88,7 +89,7 @@ struct AuditCommand: ParsableCommand {
                 DisplayWidth.cut(record.text, to: 100),
             ])
         }
-        let torn = chain.endsTorn ? ["The last line is not whole; the node notes that at its next start."] : []
+        let torn = isTorn ? ["The end is not whole; the node notes that at its next start."] : []
         return table.lines() + torn + [
             "\(count(Int(chain.count), "record")), each following the one before. Newest digest: \(chain.digest.base64url)"
         ]

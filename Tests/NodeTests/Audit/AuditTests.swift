@@ -27,7 +27,9 @@ struct AuditTests {
 
     private func read(_ lines: [[UInt8]]) throws -> [AuditRecord] {
         var chain = AuditChain()
-        return try lines.compactMap { try chain.read($0, file: "x") }
+        let records = try lines.compactMap { try chain.read($0, file: "x") }
+        _ = try chain.finish()
+        return records
     }
 
     @Test func recordsFollowOneAnotherAcrossStarts() throws {
@@ -68,6 +70,73 @@ struct AuditTests {
                 #expect(throws: SetupError.self) { try read(longer) }
             }
             #expect(throws: SetupError.self) { try read([Array("{}".utf8), Array("{}".utf8)]) }
+        }
+    }
+
+    /// A power failure may leave zeros in the place of any part of what was written last, with whole records behind them.
+    @Test func zerosAmongTheLastRecordsArePassedOver() throws {
+        try withFolder { path in
+            let file = try open(path)
+            file.append(.started, "started", durable: true)
+            let first = try #require(FileManager.default.contents(atPath: path)).count
+            for number in 0..<3 { file.append(.published, "entry \(number)") }
+            let whole = [UInt8](try #require(FileManager.default.contents(atPath: path)))
+            for start in stride(from: first, to: whole.count - 1, by: 7) {
+                var bytes = whole
+                for position in start..<min(start + 100, bytes.count) { bytes[position] = 0 }
+                try Data(bytes).write(to: URL(fileURLWithPath: path))
+                try open(path).append(.stopped, "stopped")
+                // The next start finds nothing to say.
+                try open(path).append(.started, "again")
+                let kinds = try read(lines(path)).map(\.kind)
+                #expect(kinds.first == .started && kinds.suffix(3) == [.recovered, .stopped, .started])
+                #expect(kinds.dropFirst().dropLast(3).allSatisfy { $0 == .published })
+            }
+        }
+    }
+
+    @Test func theNewestEntryOfEachLogIsKnownAgain() throws {
+        try withFolder { path in
+            let file = try open(path)
+            #expect(file.newestEntries.isEmpty)
+            for (log, last) in [("a/log1", 3), ("a/log2", 1), ("a/log1", 5)] {
+                file.append(.published, "published", ["log": .string(log), "last": .integer(Int64(last))])
+            }
+            #expect(try open(path).newestEntries == ["a/log1": 5, "a/log2": 1])
+        }
+    }
+
+    /// Only the end of the last line is missing: the record counts.
+    @Test func anEndThatIsMissingIsAdded() throws {
+        try withFolder { path in
+            let file = try open(path)
+            file.append(.started, "started")
+            let whole = try #require(FileManager.default.contents(atPath: path))
+            try whole.dropLast().write(to: URL(fileURLWithPath: path))
+            try open(path).append(.stopped, "stopped")
+            #expect(try read(lines(path)).map(\.kind) == [.started, .stopped])
+        }
+    }
+
+    /// Only as much as may not have reached the disk is ever passed over, and it stands there that it was.
+    @Test func whatIsPassedOverIsBounded() throws {
+        try withFolder { path in
+            let file = try open(path)
+            file.append(.started, "started")
+            for number in 0..<80 {
+                file.append(.published, "entry \(number)", ["a": .string(String(repeating: "y", count: 15_500))])
+            }
+            var all = lines(path)
+            all[1] = [0]
+            let gap = all[1..<80].reduce(-1) { $0 + $1.count + 1 }
+            let record = try AuditRecord(parsing: all[0], place: path)
+            all[80] =
+                AuditRecord(
+                    sequence: 2, time: 0, kind: .recovered, text: "", details: ["bytes": .integer(Int64(gap))],
+                    previous: HashValue.sha256(all[0])
+                ).line
+            #expect(record.sequence == 1 && gap > AuditTail.window)
+            #expect(throws: SetupError.self) { try read(all) }
         }
     }
 
