@@ -168,6 +168,9 @@ public struct LogSnapshot: Hashable, Sendable {
     public var fork: [UInt8]
     /// Of a forked log: the notes that ``Effect/persistForkHeads(origin:_:)`` stored.
     public var forkHeads: [[UInt8]] = []
+    /// Of our own log: how many entries this node has published, by another record than the store's. While fewer are held,
+    /// some were lost, and nothing is signed.
+    public var publishedSize: UInt64 = 0
     /// What is stored of the starts of the log's node.
     public var incarnations: IncarnationRecord
     /// Documents that the log names and that are not held; as many as the store likes to tell at once.

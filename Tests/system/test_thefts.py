@@ -65,10 +65,10 @@ def test_an_officers_key(nodes, tmp_path):
     first = from_base64url((sv.folder / "roster.jws").read_text().split(".")[1])
     following = {"ordinal": 1, "previous": base64url(logs.sha256(first)), "twoOfficers": ["warnings"]}
     assert why(sv, [thief.sign("roster", json.loads(first) | following)]) == {"key-not-in-force"}
-    assert why(pk, [thief.attestation("vasp-licences", "LIE-2", "authorised")]) == {"other-member"}
+    fields = {"legalName": "Thief Ltd", "competentAuthority": "None"}
+    assert why(pk, [thief.attestation("vasp-licences", "LIE-2", "authorised", **fields)]) == {"other-member"}
     root = ("--sign-with", "root-1", "--keys", sv.keys)
     staff(sv, "two-officers", "vasp-licences", *root)
-    fields = {"legalName": "Thief Ltd", "competentAuthority": "None"}
     more = [thief.attestation("vasp-licences", key, "authorised", **fields) for key in ("LIE-3", "LIE-4")]
     assert why(sv, more) == {"second-officer-missing"}
     staff(sv, "two-officers", "vasp-licences", "--off", *root)

@@ -115,6 +115,9 @@ public struct AuditChain: Sendable {
     private struct Gap {
         let error: SetupError
         var bytes: Int
+        /// Whether its first line is nothing that a power failure leaves behind a whole line's end: then it has to be the
+        /// last, or what the node noted.
+        let isLast: Bool
         /// Whether records stand behind it.
         var isFollowed = false
     }
@@ -161,9 +164,10 @@ public struct AuditChain: Sendable {
     private mutating func passOver(_ bytes: [UInt8], isRecord: Bool, _ place: String) throws(SetupError) {
         guard var known = gap else {
             let error = SetupError(.mismatch, place, "is no record, and none behind it says why")
-            gap = Gap(error: error, bytes: bytes.count)
+            gap = Gap(error: error, bytes: bytes.count, isLast: !AuditTail.isTorn(bytes))
             return
         }
+        guard !known.isLast else { throw known.error }
         known.bytes += 1 + bytes.count
         known.isFollowed = known.isFollowed || isRecord
         gap = known

@@ -78,7 +78,7 @@ struct AuditTail: Equatable {
     }
 
     /// Whether a line lost its beginning, its end or sectors of it. Records have no zeros.
-    private static func isTorn(_ line: [UInt8]) -> Bool {
+    static func isTorn(_ line: [UInt8]) -> Bool {
         line.contains(0) || (line.first == UInt8(ascii: "{")) != (line.last == UInt8(ascii: "}"))
     }
 }

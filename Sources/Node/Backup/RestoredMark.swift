@@ -15,16 +15,21 @@ struct RestoredMark: Sendable, Hashable {
     var size: Int64
     /// When the backup was made, in seconds since 1970.
     var time: Int64
+    /// Where entries were lost: how many there were, by the audit record. They have to come back, whoever is waived.
+    var published: Int64?
 
     var bytes: [UInt8] {
-        JSONValue.object([
+        var object: JSONObject = [
             "entente-restored": 1, "member": .string(member), "origin": .string(origin), "size": .integer(size),
             "time": .string(Timestamp(seconds: time).text),
-        ]).encodedForReading()
+        ]
+        object["published"] = published.map { .integer($0) }
+        return JSONValue.object(object).encodedForReading()
     }
 
-    init(member: String, origin: String, size: Int64, time: Int64) {
+    init(member: String, origin: String, size: Int64, time: Int64, published: Int64? = nil) {
         (self.member, self.origin, self.size, self.time) = (member, origin, size, time)
+        self.published = published
     }
 
     /// Reads a file's bytes.
@@ -40,6 +45,7 @@ struct RestoredMark: Sendable, Hashable {
             throw reader.error("time", "must be an RFC 3339 time")
         }
         self.time = time.seconds
+        published = reader.optional("published") == nil ? nil : try reader.integer("published", in: 0...1 << 44)
         try reader.finish()
     }
 

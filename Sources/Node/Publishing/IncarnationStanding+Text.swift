@@ -22,6 +22,9 @@ extension IncarnationStanding {
         case .superseded:
             return "another copy of this node was started later: this one publishes nothing any more; stop the copy "
                 + "that should not run, and start this one again to go on here"
+        case .takingBack(let size, let from) where from.isEmpty:
+            return "this member's log was published up to \(size), which is more than is here: it is taken back from "
+                + "whoever holds it; where that does not end, the log needs a new key (Docs/operations.md, Starts)"
         case .takingBack(let size, _):
             return "others hold this member's log up to \(size), which is more than is here: it is being taken back; "
                 + "where that does not end, the log needs a new key (Docs/operations.md, Starts)"

@@ -17,32 +17,40 @@ struct RestoredFolder: Sendable {
     func mark(_ logger: Logger) {
         guard !isMarked else { return }
         do {
-            try write(size: try store.size(of: identity.origin))
+            try PrivateFile.write(try newMark().bytes, to: path, mode: 0o600, overwrite: false)
         } catch {
             logger.error("only this start knows that the folder is not the newest", metadata: ["reason": "\(error)"])
         }
     }
 
-    /// Makes it so where the database lacks an entry that the audit record says was published: SQLite drops the end of its
-    /// log of changes from a damaged frame on, without a word.
+    /// How many entries of the own log were published, by another record than the database. Where it lacks some of them, the
+    /// folder is marked: SQLite drops the end of its log of changes from a damaged frame on, without a word.
     ///
-    /// - Throws: where the file cannot be written; the node must not go on then.
-    func markLoss(_ audit: AuditFile, _ logger: Logger) throws {
+    /// - Returns: 0 where nothing else is known, or the log is forked: then entries beyond its end are set aside, and not lost.
+    /// - Throws: where the mark cannot be written; the node must not go on then.
+    func publishedSize(_ audit: AuditFile, _ logger: Logger) async throws -> UInt64 {
+        guard try await !store.forks().contains(where: { $0.origin == identity.origin }) else { return 0 }
+        // Whatever an operator wrote into it by hand, that it is there counts.
+        let held = isMarked ? try? RestoredMark(parsing: PlainFile.read(path, limit: 4_096), file: path) : nil
+        let marked = held.flatMap { $0.origin == identity.origin ? $0.published : nil }.map(UInt64.init) ?? 0
         let size = try store.size(of: identity.origin)
-        guard let last = audit.newestEntries[identity.origin], last >= size, !isMarked else { return }
-        try write(size: size)
+        guard let last = audit.newestEntries[identity.origin], last >= size, last + 1 > marked else { return marked }
+        var mark = try held ?? newMark()
+        (mark.origin, mark.published) = (identity.origin, Int64(clamping: last + 1))
+        try PrivateFile.write(mark.bytes, to: path, mode: 0o600, overwrite: true)
         logger.critical(
             "the database lost entries of this member's log that were published: nothing is signed before they are back",
-            metadata: ["published": "\(last)", "entries": "\(size)"])
+            metadata: ["published": "\(last + 1)", "entries": "\(size)"])
         audit.append(
             .restored, "the database lost entries of this member's log, up to entry \(last)",
             ["log": .string(identity.origin), "entries": .integer(Int64(clamping: size))], durable: true)
+        return last + 1
     }
 
-    private func write(size: UInt64) throws {
-        let mark = RestoredMark(
-            member: identity.member.name, origin: identity.origin, size: Int64(clamping: size), time: Clock.seconds)
-        try PrivateFile.write(mark.bytes, to: path, mode: 0o600, overwrite: false)
+    private func newMark() throws -> RestoredMark {
+        RestoredMark(
+            member: identity.member.name, origin: identity.origin,
+            size: Int64(clamping: try store.size(of: identity.origin)), time: Clock.seconds)
     }
 
     /// Everybody was heard, and nobody holds more: the folder is as good as any.

@@ -214,10 +214,14 @@ struct NodeParts: Sendable, CustomStringConvertible {
         replication.readyBytesPerLog = 8 << 20
         let restored = RestoredFolder(path: settings.restoredMarkPath, identity: identity, store: store)
         if try await store.isCopied(since: identity.origin) { restored.mark(logger) }
-        try restored.markLoss(audit, logger)
         replication.quota = QuotaSettings(settings.memberLimits)
+        var snapshots = try await Self.snapshots(store)
+        let published = try await restored.publishedSize(audit, logger)
+        for log in snapshots.indices where snapshots[log].origin == identity.origin {
+            snapshots[log].publishedSize = published
+        }
         let driver = ReplicationDriver(
-            identity: identity, store: store, snapshots: try await Self.snapshots(store), peers: network,
+            identity: identity, store: store, snapshots: snapshots, peers: network,
             settings: replication, logger: logger, audit: audit,
             restored: restored)
         await network.attach(driver)

@@ -57,7 +57,8 @@ extension Replication {
         }
         guard own?.origin != logs[log].origin else { return reviewIncarnation(now) }
         heardOfOwnLog = []
-        own = OwnIncarnation(origin: logs[log].origin, history: logs[log].ownStarts)
+        own = OwnIncarnation(
+            origin: logs[log].origin, history: logs[log].ownStarts, publishedSize: logs[log].publishedSize)
         incarnationDue(now)
     }
 

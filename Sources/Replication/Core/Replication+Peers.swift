@@ -23,7 +23,7 @@ extension Replication {
 
     mutating func disconnected(_ id: PeerID, _ now: Instant) {
         guard let index = peerIndex(id) else { return }
-        remember(index, now)
+        remember(index)
         peers.remove(at: index)
         emit(.cancelTimer(.exchange(id)))
         for log in logs.indices {

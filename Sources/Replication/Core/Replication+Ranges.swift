@@ -288,7 +288,6 @@ extension Replication {
         if let peer = peerIndex(storing.peer) {
             peers[peer].logs[log].failures = 0
             peers[peer].logs[log].notBefore = nil
-            peers[peer].logs[log].setAsideUntil = nil
             peers[peer].lapses /= 2
         }
         if !isTrustworthy {

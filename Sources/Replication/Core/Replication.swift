@@ -24,8 +24,8 @@ public struct Replication: Sendable {
     var documents: Documents
     var publishing = Publishing()
     var charter = CharterExchange()
-    /// How peers behaved in sessions that are over.
-    var conduct = Conduct()
+    /// By member: how often it lapsed in sessions that are over; as many as the charters name, at the most.
+    var lapses: [String: Int] = [:]
     var random: SplitMix64
     let memory: (any SignatureMemory)?
     var lastRequest: UInt64 = 0
@@ -267,6 +267,7 @@ extension Replication {
         logs[log].size = snapshot.size
         logs[log].root = snapshot.root
         logs[log].acceptedSize = snapshot.acceptedSize
+        logs[log].publishedSize = snapshot.publishedSize
         logs[log].isTrustworthy = snapshot.isTrustworthy
         logs[log].isContradicted = snapshot.isContradicted
         // Of a key that another charter gave the log, or damaged: as if it were not there.

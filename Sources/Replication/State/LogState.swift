@@ -122,6 +122,8 @@ struct LogState: Sendable {
     var heldBack: [PeerID] = []
     /// Of our own log: the starts that the store knew at the beginning.
     var ownStarts: [Incarnation] = []
+    /// Of our own log: the entries that were published, as another record than the store's has it.
+    var publishedSize: UInt64 = 0
     /// The charter version that a state leaf names and that is not held.
     var waitingForCharter: UInt64?
 

@@ -10,7 +10,7 @@ public enum IncarnationStanding: Hashable, Sendable {
     case waiting(needed: Int, missing: [String], isRestored: Bool)
     /// A replica holds the log up to there, which is more than is held here: it is being taken back.
     ///
-    /// - Parameter from: who says so, by id.
+    /// - Parameter from: who says so, by id; nobody where only a peer without a replica key or our own record does.
     case takingBack(size: UInt64, from: [String])
     /// Recorded by a quorum: this node may sign.
     case established
@@ -29,8 +29,8 @@ struct OwnIncarnation: Sendable {
     var answers: [(member: String, receipt: IncarnationReceipt)] = []
     var isEstablished = false
     var successor: Incarnation?
-    /// The size of the largest head of our own log that a peer showed: our key signed it.
-    var offered: UInt64 = 0
+    /// The size of the largest head of our own log that our key signed, as a peer showed or our own record says.
+    var offered: UInt64
     /// Whether another number is due: a replica had recorded a start that is not ours.
     var isRefused = false
     /// The largest number that is known of any start.
@@ -43,9 +43,10 @@ struct OwnIncarnation: Sendable {
 
     static let twinLimit = 8
 
-    init(origin: String, history: [Incarnation]) {
+    init(origin: String, history: [Incarnation], publishedSize: UInt64) {
         self.origin = origin
         self.history = Set(history)
+        offered = publishedSize
         highest = history.map(\.number).max() ?? 0
     }
 }

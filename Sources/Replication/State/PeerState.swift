@@ -94,8 +94,6 @@ struct PeerLog: Sendable {
     var failures = 0
     /// Not to be asked for this log before.
     var notBefore: Instant?
-    /// Until when it is set aside for this log, because it served something false; also in its next session.
-    var setAsideUntil: Instant?
     /// The number of the last request, so that peers take turns.
     var lastAsked: UInt64 = 0
 }

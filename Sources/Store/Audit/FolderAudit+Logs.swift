@@ -46,7 +46,8 @@ extension FolderAudit {
             return
         }
         let found = try GRDB.Row.fetchAll(
-            db, sql: "SELECT name, \(AuditDatabase.schemaText) FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+            db,
+            sql: "SELECT name, \(AuditDatabase.schemaText) FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY name"
         ).map { (name: $0.text(0), text: $0.text(1)) }
         // The migrator's own table is there before the first migration.
         guard found.contains(where: { $0.name != "grdb_migrations" }) else {
