@@ -58,8 +58,11 @@ import Testing
             options.nodes = 6
             options.charters = 0
             faults.latency = 1...400
+            guard bug.name == "keeps-fork-heads" else { break }
             // Mostly what replicas cosigned was known to all before the fork was.
-            if bug.name == "keeps-fork-heads" { faults.breaks = 30_000 }
+            options.chaos = 10_000
+            faults.publishing = 100_000
+            faults.breaks = 30_000
         case "drops-by-quota", "starves-by-quota": options.spams = true
         case "keeps-removed":
             options.charters = 20
