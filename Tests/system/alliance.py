@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import urllib.parse
 
@@ -100,6 +101,18 @@ def free_port():
 def waiving(members):
     """The arguments of a node that publishes without these members' word."""
     return [part for member in members for part in ("--waive", member)]
+
+
+def undo_newest_migration(folder):
+    """A stopped node's database is as the version before the newest migration left it."""
+    connection = sqlite3.connect(folder / "entente.sqlite")
+    tables = ("settled_fork", "fork_head", "set_aside", "set_aside_entry")
+    connection.executescript("".join(f"DROP TABLE {table};" for table in tables))
+    undone = connection.execute("DELETE FROM grdb_migrations WHERE identifier LIKE '8:%'").rowcount
+    last = connection.execute("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations").fetchone()[0]
+    connection.commit()
+    connection.close()
+    assert (undone, last) == (1, 7), "another migration is the newest: this has to undo that one"
 
 
 class SocketConnection(http.client.HTTPConnection):

@@ -11,13 +11,12 @@ import http.client
 import os
 import random
 import signal
-import sqlite3
 
 import pytest
 
 import crashes
 import faults
-from alliance import Alliance, Refused
+from alliance import Alliance, Refused, undo_newest_migration
 from program import entente, eventually
 
 LONG = os.environ.get("ENTENTE_TEST_SIZE") == "long"
@@ -102,9 +101,7 @@ class Operations:
     def migrate(self, *fault):
         """The database is as it was before the newest migration."""
         self.node.end()
-        connection = sqlite3.connect(self.node.folder / "entente.sqlite")
-        connection.executescript("DROP TABLE fork; DELETE FROM grdb_migrations WHERE identifier = '6: fork proofs'")
-        connection.close()
+        undo_newest_migration(self.node.folder)
         arguments = faults.options(self.node, *(fault or (None,)))
         trace = faults.launch_traced(self.node, *arguments, out=self.out)
         eventually(lambda: self._answers() or not self.node.runs, "the node answers, or has ended")

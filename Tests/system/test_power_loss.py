@@ -11,14 +11,13 @@ import hashlib
 import os
 import random
 import shutil
-import sqlite3
 
 import pytest
 
 import crashes
 import disks
 import power
-from alliance import Alliance, Refused
+from alliance import Alliance, Refused, undo_newest_migration
 from power import NODE, OBSERVER, OTHER, Recorded, Watch
 from program import entente, eventually
 from test_charters import all_under
@@ -88,9 +87,7 @@ class Work:
         recorded.finish()
 
     def _migration(self):
-        connection = sqlite3.connect(self.node.folder / "entente.sqlite")
-        connection.executescript("DROP TABLE fork; DELETE FROM grdb_migrations WHERE identifier = '6: fork proofs'")
-        connection.close()
+        undo_newest_migration(self.node.folder)
         recorded = self.recorded("migration", self.folder / "disk")
         recorded.log.mark(what="made")
         recorded.log.mark(what="documents", value=self.documents)
