@@ -60,6 +60,8 @@ public enum ImportLimits {
     public static let cellBytes = 64 << 10
     /// Cells of one row.
     public static let columns = 256
+    /// Cells of a workbook's sheet, empty ones included: a header that is wide stands for cells in every row.
+    public static let cells = 16_000_000
     /// Rows whose cells are shown one by one in a report before it says "and n more".
     public static let shownLines = 200
 }

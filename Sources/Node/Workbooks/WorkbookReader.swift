@@ -36,6 +36,12 @@ public enum WorkbookReader {
         let rows = try reader.read(try zip.read(sheet.part), part: sheet.part)
         // A row ends behind its last cell that holds something; the header says how wide all are.
         let width = rows.first?.cells.count ?? 0
+        guard width * rows.count <= ImportLimits.cells else {
+            throw ImportError(
+                .limit,
+                "the sheet has \(rows.count) rows of \(width) cells, more than \(ImportLimits.cells) in all: split it"
+            )
+        }
         let table = rows.map { row in
             (line: row.line, cells: row.cells + [String](repeating: "", count: max(0, width - row.cells.count)))
         }

@@ -162,6 +162,15 @@ struct WorkbookTests {
         }
     }
 
+    @Test("many short rows under a wide header are refused: they would be made as wide")
+    func wideHeader() throws {
+        let rows = String(repeating: "<row><c><v>1</v></c></row>", count: ImportLimits.cells / 256 + 1)
+        let sample = SampleWorkbook(rows: "<row>\(Self.text("IV1", "x"))</row>\(rows)")
+        #expect(throws: ImportError.self) { try SampleWorkbook.read(sample.bytes) }
+        let narrow = SampleWorkbook(rows: "<row>\(Self.text("B1", "x"))</row><row><c><v>1</v></c></row>")
+        #expect(try SampleWorkbook.read(narrow.bytes).rows[2] == ["1", ""])
+    }
+
     @Test("a deflated part is inflated to the length and checksum that the archive names, and to no more")
     func inflation() throws {
         // A thousand letters x, deflated by zlib.
