@@ -1,3 +1,4 @@
+internal import Alliance
 public import TransparencyLog
 
 /// That a line is a key's signature over a note's text: what takes the time of handling a head.
@@ -67,6 +68,7 @@ extension Replication {
         case .head(let head): claims(ofNote: head.note, now)
         case .heads(let page): page.notes.flatMap { claims(ofNote: $0, now) }
         case .signatures(let set): claims(of: set, now)
+        case .forkHeads(let notes): notes.flatMap { claims(ofForkHead: $0) }
         default: []
         }
     }
@@ -78,6 +80,18 @@ extension Replication {
         return offered.logClaims(logs[log].key, known: known)
             + cosignatureCheck(now).claims(
                 in: offered.note.signatures, of: checkpoint, known: known?.cosignatures ?? [])
+    }
+
+    private func claims(ofForkHead note: [UInt8]) -> [SignatureClaim] {
+        guard let offered = try? OfferedNote(note), let log = logIndex(offered.checkpoint.origin),
+            let ending = logs[log].ending
+        else { return [] }
+        var claims: [SignatureClaim] = []
+        _ = try? ending.head(offered.note) { key, text, line in
+            claims.append(SignatureClaim(key: key, text: text, line: line))
+            return true
+        }
+        return claims
     }
 
     private func claims(of set: SignatureSet, _ now: Instant) -> [SignatureClaim] {

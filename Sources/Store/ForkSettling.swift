@@ -48,7 +48,6 @@ struct ForkSettling {
             arguments: [log.id, Int64(record.cosigned)])
         try db.execute(
             sql: "DELETE FROM fork_head WHERE log = ? AND size < ?", arguments: [log.id, Int64(log.size)])
-        writer.logs[origin] = log
         let head = log.headSize == log.size ? try Store.checkpoint(db, log.id, log.size)?.fullNote() : nil
         let waiting = try Data.fetchAll(
             db, sql: "SELECT note FROM fork_head WHERE log = ? AND size > ? ORDER BY size DESC LIMIT ?",
@@ -57,6 +56,8 @@ struct ForkSettling {
             size: log.size, root: log.frontier.root, head: head ?? [], waiting: waiting.map { [UInt8]($0) },
             setAside: record.size > goal.back ? record.size - goal.back : 0,
             hasChanged: !isSettled || log.size != record.size, isTrustworthy: log.state.end == nil)
+        // Last: what throws before it leaves the writer as it was.
+        writer.logs[origin] = log
         return (result, LogView(log))
     }
 

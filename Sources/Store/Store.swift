@@ -59,6 +59,7 @@ public final class Store: Sendable {
         documents = try DocumentFolder(folder: "\(folder)/documents")
         let path = "\(folder)/entente.sqlite"
         changesPath = "\(path)-wal"
+        try Self.makeSafe(folder)
         do {
             pool = try DatabasePool(path: path, configuration: Self.configuration(onStatement))
             try pool.writeWithoutTransaction { db in
@@ -77,6 +78,20 @@ public final class Store: Sendable {
             throw StoreError(.file, "\(path): \(error.message ?? "cannot be opened") (SQLite \(error.resultCode))")
         }
         writer = WriterState(recentLimits: recentLimits, turns: turns)
+    }
+
+    /// Syncs what a process that was killed may have left: SQLite takes every whole transaction out of its log of changes when
+    /// it opens it, also one whose sync was under way, and never syncs it again. Others would be told of entries that a loss
+    /// of power then takes back.
+    private static func makeSafe(_ folder: String) throws {
+        for path in ["\(folder)/entente.sqlite-wal", "\(folder)/entente.sqlite", folder] {
+            let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+            if descriptor < 0, errno == ENOENT { continue }
+            defer { if descriptor >= 0 { _ = Foundation.close(descriptor) } }
+            guard descriptor >= 0, fsync(descriptor) == 0 else {
+                throw StoreError(.file, "\(path) cannot be synced: \(String(cString: strerror(errno)))")
+            }
+        }
     }
 
     /// Moves everything from the log of the database into its file, and ends all connections.

@@ -31,6 +31,35 @@ struct OpeningTests {
         }
     }
 
+    @Test("A first start that was interrupted is told apart from damage, and the next start makes good for it")
+    func interrupted() async throws {
+        try await withFolder { folder in
+            let database = "\(folder)/entente.sqlite"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try await withFolder { elsewhere in
+                try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+                // SQLite makes a database's first page with a rollback journal, which says how to undo it.
+                let made = try DatabaseQueue(path: "\(elsewhere)/new.sqlite")
+                try made.writeWithoutTransaction { db in
+                    try db.execute(sql: "BEGIN IMMEDIATE; CREATE TABLE first(x)")
+                    var journal = try Data(contentsOf: URL(fileURLWithPath: "\(elsewhere)/new.sqlite-journal"))
+                    // What stands at its beginning once it is synced (sqlite.org/fileformat.html, section 3).
+                    journal.replaceSubrange(0..<12, with: [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7, 0, 0, 0, 0])
+                    try journal.write(to: URL(fileURLWithPath: "\(database)-journal"))
+                    try db.execute(sql: "ROLLBACK")
+                }
+            }
+            // Of the page itself only a part reached the disk.
+            let torn = Data(repeating: 0, count: 512) + Data(repeating: 7, count: 3_584)
+            try torn.write(to: URL(fileURLWithPath: database))
+            let error = #expect(throws: StoreError.self) { try AuditDatabase(path: database, isWritable: false) }
+            #expect(error?.code == .file && error?.reason.contains("start the node") == true)
+            #expect(FileManager.default.contents(atPath: database) == torn)
+            try Store(folder: folder).close()
+            try AuditDatabase(path: database, isWritable: false).queue.close()
+        }
+    }
+
     @Test("What a newer version made is refused, and not touched")
     func newer() async throws {
         try await withFolder { folder in

@@ -253,7 +253,8 @@ class Points:
         finally:
             process.terminate()
             process.wait(timeout=20)
-        assert process.returncode == 0, f"the node ended with {process.returncode}"
+        said = (top / "start.log").read_text()[-2_000:]
+        assert process.returncode == 0, f"the node ended with {process.returncode}: {said}"
         assert entente("fsck", "--data", folder, check=False).returncode == 0, "fsck after a start"
         entente("audit", "--data", folder)
 

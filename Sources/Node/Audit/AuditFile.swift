@@ -85,7 +85,11 @@ final class AuditFile: Sendable {
                 return
             }
             if durable || state.unsynced >= AuditTail.byteLimit {
-                fsync(state.descriptor)
+                guard fsync(state.descriptor) == 0 else {
+                    let reason = String(cString: strerror(errno))
+                    return logger.error(
+                        "the audit file cannot be synced", metadata: ["file": "\(path)", "reason": "\(reason)"])
+                }
                 state.unsynced = 0
             }
         }
@@ -133,7 +137,7 @@ final class AuditFile: Sendable {
         let written = bytes.withUnsafeBytes { Foundation.write(state.descriptor, $0.baseAddress, $0.count) }
         guard written == bytes.count else {
             // Half a line is taken back, so that the next record stands by itself.
-            if written > 0 { ftruncate(state.descriptor, before) }
+            if written > 0, ftruncate(state.descriptor, before) != 0 { state.isOpen = true }
             if state.lost == 0 {
                 let reason = String(cString: strerror(errno))
                 logger.error("the audit file cannot be written", metadata: ["file": "\(path)", "reason": "\(reason)"])

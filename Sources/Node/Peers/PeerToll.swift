@@ -7,7 +7,7 @@ struct PeerToll: Sendable {
     /// signatures each is 12,800.
     static let limit = (units: Int64(20_000), window: Int64(10_000))
     /// The longest pause at once; milliseconds.
-    static let longestPause: Int64 = 1_000
+    static let longestPause: Int64 = 10_000
     /// Milliseconds of pauses after which the peer is spoken of.
     static let noticed: Int64 = 5_000
 
@@ -39,6 +39,9 @@ extension Message {
         case .signatures(let set): 1 + Int64(set.lines.count)
         case .summary(let heads): 1 + Int64(heads.count / 16)
         case .charter, .forkProof: 64
+        // What is new in it is written at once.
+        case .forkHeads(let notes): notes.reduce(64) { $0 + 1 + Int64($1.count / 128) }
+        case .incarnation(let news): 2 + Int64(news.receipts.count)
         default: 1
         }
     }

@@ -98,6 +98,10 @@ struct LogWorker: Sendable {
     /// Makes the forked log what counts of it.
     private func settleFork(_ note: [UInt8]) async -> ForkOutcome {
         do {
+            // What is set back without its proof would grow again after a restart.
+            guard try await store.forks().contains(where: { $0.origin == origin }) else {
+                throw NodeError("its proof could not be stored; that is tried again first")
+            }
             let settled = try await store.settleFork(origin, end: try end(note), check: EntryChecking.checkNow)
             if settled.hasChanged { tell(settled) }
             return .held(size: settled.size, root: settled.root, head: settled.head, waiting: settled.waiting)

@@ -61,6 +61,7 @@ extension Message {
         switch self {
         case .heads(let page): page.notes.reduce(0) { $0 + $1.count } > 1_024
         case .head(let head): head.note.count > 1_024
+        case .forkHeads(let notes): notes.reduce(0) { $0 + $1.count } > 1_024
         case .signatures(let set): set.lines.count >= VerifiedSignatures.worthwhile
         default: false
         }

@@ -234,6 +234,8 @@ extension Replication {
             if let version = logs[log].waitingForCharter, version <= new.version { logs[log].waitingForCharter = nil }
         }
         rejudgeForks(now)
+        // Also a forked log that came back, of which nothing else is to be judged anew.
+        for log in logs.indices { settle(log) }
         for peer in peers.indices {
             moveOn(peer, from: charter.asked?.peer == peers[peer].id ? nil : peers[peer].charterCursor.map { $0 - 1 })
         }

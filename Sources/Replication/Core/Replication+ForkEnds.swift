@@ -171,6 +171,8 @@ extension Replication {
         logs[log].isSettling = false
         guard case .held(let size, let root, let note, let waiting) = outcome else {
             logs[log].settlingFailures += 1
+            // That may have failed as well, and comes first.
+            if let fork = logs[log].fork { emit(.persistFork(origin: origin, proof: fork.bytes)) }
             logs[log].needsSettling = true
             let wait = min(backoff(logs[log].settlingFailures), settings.maximumLocalBackoff)
             return setRetryTimer(log, at: now + wait)

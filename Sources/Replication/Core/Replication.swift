@@ -69,7 +69,8 @@ public struct Replication: Sendable {
         self.isRestored = isRestored
         documents = Documents(limit: settings.rememberedDocuments)
         addLogs(logs)
-        for snapshot in logs { documents.add(snapshot.missingDocuments, of: snapshot.origin) }
+        // Which log names them is not known: they count against nobody's quota.
+        for snapshot in logs { documents.add(snapshot.missingDocuments) }
     }
 
     /// Tells what has happened; what is to be done comes back.

@@ -42,6 +42,9 @@ struct LogQuota: Sendable {
     var documentCaps: Caps
     /// When a publication within the log's share came last.
     var active: Instant?
+    /// Heads that were offered since anything of the log was stored.
+    var unserved = 0
+    static let unservedLimit = 8
     /// What held it up when that was last looked at.
     var delay: (cap: QuotaCap, until: Instant)?
     var reportedAt: Instant?

@@ -33,13 +33,20 @@ extension Replication {
 
     /// A publication has come, or was made here.
     mutating func noteActivity(_ log: Int, _ now: Instant) {
-        if !isBeyondShare(log, now) { logs[log].quota.active = now }
+        guard !isBeyondShare(log, now) else { return }
+        if !logs[log].isOwn {
+            // Heads whose entries never come are no publications for which others have to wait.
+            guard logs[log].quota.unserved < LogQuota.unservedLimit else { return }
+            logs[log].quota.unserved += 1
+        }
+        logs[log].quota.active = now
     }
 
     /// Something of a log was stored.
     mutating func charge(_ log: Int, _ storing: Storing, _ now: Instant) {
         guard !logs[log].isOwn else { return }
         let (entries, bytes) = (Int64(storing.answer.to - storing.answer.from), Int64(storing.answer.entries.count))
+        logs[log].quota.unserved = 0
         let units = max(entries, bytes / settings.quota.bytesPerUnit) + settings.quota.rangeUnits
         logs[log].quota.share.take(units, now)
         #if DEBUG

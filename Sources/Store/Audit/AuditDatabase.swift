@@ -20,7 +20,17 @@ struct AuditDatabase {
     ///
     /// For checking it is opened so that not a byte of it changes. Where a node was killed there is a WAL, which is read
     /// as the node's next start would; else nothing beside the database is needed or made.
+    ///
+    /// - Throws: ``StoreError`` with code `file` where a rollback journal stands beside it, which only a first start leaves
+    ///   that was interrupted: to read what it means SQLite would have to change the file. Code `damaged` where it cannot be
+    ///   opened.
     init(path: String, isWritable: Bool) throws {
+        guard isWritable || Self.size("\(path)-journal") == 0 else {
+            throw StoreError(
+                .file,
+                "\(path) was being made when the node stopped: start the node, which brings it up to date; then it can be read"
+            )
+        }
         var configuration = Configuration()
         configuration.readonly = !isWritable
         configuration.busyMode = .timeout(5)
@@ -38,10 +48,14 @@ struct AuditDatabase {
         }
     }
 
+    /// Bytes of a file; 0 where there is none.
+    private static func size(_ path: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.intValue ?? 0
+    }
+
     private static func name(_ path: String, _ isWritable: Bool) -> String {
         guard !isWritable, sqlite3_compileoption_used("USE_URI") == 1 else { return path }
-        let wal = (try? FileManager.default.attributesOfItem(atPath: "\(path)-wal")[.size] as? NSNumber)?.intValue ?? 0
-        guard wal == 0 else { return path }
+        guard size("\(path)-wal") == 0 else { return path }
         var allowed = CharacterSet.urlPathAllowed
         allowed.remove(charactersIn: "?#%")
         let escaped = path.addingPercentEncoding(withAllowedCharacters: allowed) ?? path
