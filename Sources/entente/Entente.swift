@@ -37,8 +37,8 @@ struct EntenteCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Publishing",
                 subcommands: [
-                    ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self, SignCommand.self,
-                    SubmitCommand.self,
+                    ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self,
+                    DeclareCompleteCommand.self, SignCommand.self, SubmitCommand.self,
                 ]),
             CommandGroup(
                 name: "Looking",
