@@ -44,7 +44,7 @@ struct EntenteCommand: AsyncParsableCommand {
                 name: "Looking",
                 subcommands: [
                     RegisterCommand.self, RegistersCommand.self, ExportCommand.self, ShowCommand.self,
-                    HistoryCommand.self, DocumentsCommand.self, EntriesCommand.self,
+                    HistoryCommand.self, WhyCommand.self, DocumentsCommand.self, EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
             CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self, ForkCommand.self]),

@@ -96,6 +96,8 @@ struct LocalRoutesTests {
             let (_, lookup) = try await Self.get(
                 client, "/v1/rows?register=vasp-licences/domains&key=one.example&known=pk:\(size - 5)")
             #expect(lookup["rows"]?.array?.isEmpty == true)
+            let (_, why) = try await Self.get(client, "/v1/why?register=vasp-licences&key=PK-2&known=pk:\(size - 2)")
+            #expect(why["explanations"]?.array?.map { $0["status"]?.string } == ["authorised"])
             let (_, all) = try await Self.get(client, "/v1/history?key=PK-2&member=all")
             let relations = all["entries"]?.array?.map {
                 "\($0["register"]?.string ?? "") \($0["relation"]?.string ?? "")"
@@ -179,6 +181,10 @@ struct LocalRoutesTests {
                 ("/v1/rows?register=vasp-licences&known=pk:99999", 409, "not-held"),
                 ("/v1/rows?register=vasp-licences&known=pk:1,pk:2", 400, "invalid"),
                 ("/v1/rows?register=vasp-licences&known=zz:1", 404, "unknown"),
+                ("/v1/why?register=vasp-licences", 400, "missing"),
+                ("/v1/why?register=@rosters&key=0", 400, "invalid"),
+                ("/v1/why?register=nothing&key=x", 404, "unknown"),
+                ("/v1/why?register=vasp-licences&key=PK-1&member=zz", 404, "unknown"),
                 ("/v1/history?register=vasp-licences", 400, "missing"),
                 ("/v1/entry?index=99999", 404, "unknown"),
                 ("/v1/entry?index=18446744073709551615", 400, "invalid"),
