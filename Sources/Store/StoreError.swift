@@ -14,6 +14,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case moved
         /// No such log, entry, register or document is held here.
         case unknown
+        /// More of it than a question may ask for.
+        case limit
         /// The write gave way to others and is to be made again.
         case interrupted
         /// A state that must never roll back would.

@@ -37,14 +37,14 @@ struct EntenteCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Publishing",
                 subcommands: [
-                    ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self, SignCommand.self,
-                    SubmitCommand.self,
+                    ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self,
+                    DeclareCompleteCommand.self, SignCommand.self, SubmitCommand.self,
                 ]),
             CommandGroup(
                 name: "Looking",
                 subcommands: [
                     RegisterCommand.self, RegistersCommand.self, ExportCommand.self, ShowCommand.self,
-                    HistoryCommand.self, DocumentsCommand.self, EntriesCommand.self,
+                    HistoryCommand.self, WhyCommand.self, DocumentsCommand.self, EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
             CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self, ForkCommand.self]),

@@ -177,7 +177,9 @@ USAGE = [
     ["retract", "--sign-with", "a"], ["retract", "vasp-licences", "--sign-with", "a"],
     ["retract", "vasp-licences", "k", "--reason", "none", "--sign-with", "a"], ["undo", "x", "--sign-with", "a"],
     ["undo", "-1", "--sign-with", "a"], ["sign"], ["sign", "p"], ["submit"], ["show"], ["show", "x", "--limit", "0"],
-    ["history", "vasp-licences"], ["entries", "--limit", "100000"], ["entries", "--from", "-1"], ["documents", "--save", "x"],
+    ["history"], ["history", "a", "b", "c"], ["history", "a", "b", "--register", "c"], ["why", "vasp-licences"],
+    ["declare-complete", "warnings", "--sign-with", "a"], ["declare-complete", "--until", "2027-01-01", "--plan", "p"],
+    ["entries", "--limit", "100000"], ["entries", "--from", "-1"], ["documents", "--save", "x"],
     ["receipts"], ["receipts", "x", "--timeout", "0"], ["status", "--wait", "soon"], ["prove", "vasp-licences"],
     ["verify", "x"], ["verify", "x", "--charter", "y", "--max-age", "old"],
     ["verify", "x", "--charter", "y", "--expect", "A B"], ["tls", "surprise", "x"], ["tls", "issue", "x"],
@@ -252,6 +254,7 @@ def test_init_refuses_what_does_not_fit(place, member_keys):
 
 LOOKING = [
     ["status"], ["peers"], ["registers"], ["show", "vasp-licences"], ["history", "vasp-licences", "k"], ["documents"],
+    ["why", "vasp-licences", "k"], ["declare-complete", "warnings", "--until", "2999-01-01", "--plan", "p"],
     ["entries"], ["receipts", "1"], ["prove", "vasp-licences", "k"], ["undo", "1", "--plan", "p"],
     ["retract", "vasp-licences", "k", "--plan", "p"],
     ["publish", "entry", "vasp-licences", "--key", "k", "--status", "authorised", "--plan", "p"],
@@ -269,6 +272,12 @@ def test_no_node(arguments, tmp_path):
 ASKED = [
     ["show", "no-such"], ["show", "A B"], ["show", "vasp-licences/no-such", "x"], ["show", "vasp-licences", "k", "--on", "soon"],
     ["show", "vasp-licences", "--member", "xx"], ["show", "vasp-licences", "k", "--on", "2026-02-30"],
+    ["show", "vasp-licences", "--known-at", "soon"], ["show", "vasp-licences", "--known-at", "2999-01-01"],
+    ["show", "vasp-licences", "--known-at", "2001-01-01"], ["show", "vasp-licences", "--known-at", "pk:999999999"],
+    ["why", "no-such", "k"], ["why", "vasp-licences", "k", "--member", "xx"], ["why", "@rosters", "0"],
+    ["declare-complete", "no-such", "--until", "2999-01-01", "--plan", "p"],
+    ["declare-complete", "warnings", "--until", "2001-01-01", "--plan", "p"],
+    ["declare-complete", "warnings", "--until", "never", "--plan", "p"],
     ["history", "no-such", "k"], ["entries", "--member", "xx"], ["receipts", "999999999"], ["receipts", "no-such-key"],
     ["receipts", "1", "--wait", "xx"], ["prove", "no-such", "k"], ["prove", "vasp-licences", "k", "--member", "xx"],
     ["prove", "vasp-licences", "k", "--on", "24/11/2026"], ["undo", "999999999", "--plan", "p"], ["undo", "0", "--plan", "p"],

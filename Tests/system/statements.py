@@ -17,6 +17,7 @@ TYPES = {
     "attestation": "vc+jwt",
     "document": "entente-document+jwt",
     "retraction": "entente-retraction+jwt",
+    "endorsement": "entente-endorsement+jwt",
 }
 KINDS = ["approval", "attestation", "declaration", "document", "endorsement", "register", "retraction"]
 
@@ -84,6 +85,13 @@ class Speaker:
         if supersedes:
             payload["supersedes"] = [base64url(one) for one in supersedes]
         return self.sign("attestation", payload)
+
+    def endorsement(self, identity, member, register, key, kind="adopts"):
+        return self.sign(
+            "endorsement",
+            self.claims()
+            | {"identity": base64url(identity), "member": member, "register": register, "key": key, "type": kind},
+        )
 
     def document(self, work, data):
         return self.sign(

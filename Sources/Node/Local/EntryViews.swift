@@ -82,8 +82,8 @@ enum EntryViews {
 
     /// What one member says of one key at one time.
     static func row(
-        _ key: String, register: String, member: CharterMember, row: Alliance.Row, statements: [PlacedAttestation],
-        definition: RegisterDefinition, at time: Int64
+        _ key: String, register: String, member: CharterMember, row: RowThen, definition: RegisterDefinition,
+        at time: Int64
     ) -> JSONValue {
         var object: JSONObject = [
             "member": .string(member.name), "register": .string(register), "key": .string(key),
@@ -92,7 +92,7 @@ enum EntryViews {
         var conflict = false
         if row.isEmptied {
             object["answer"] = "retracted"
-        } else if case .speaks(let placed, let others) = Choice(at: time, of: statements, definition: definition) {
+        } else if case .speaks(let placed, let others) = Choice(at: time, of: row.statements, definition: definition) {
             object["answer"] = "present"
             speaking = placed
             conflict = !others.isEmpty
@@ -107,13 +107,13 @@ enum EntryViews {
         object["validUntil"] = attestation?.validUntil.map { .string($0.text) } ?? .null
         object["fields"] = .object(attestation?.fields ?? [:])
         object["identity"] = speaking.map { .string($0.identity.hex) } ?? .null
-        object["index"] = .integer(Int64(speaking?.index ?? row.items.last?.index ?? 0))
+        object["index"] = .integer(Int64(speaking?.index ?? row.last))
         object["signedBy"] = speaking.map { .string($0.signedBy) } ?? .null
         object["conflict"] = .bool(conflict)
         // What breaks the definition counts all the same, and is shown as not valid.
         object["problems"] = .array(
             attestation.map { definition.problems(in: $0).map { .string($0.description) } } ?? [])
-        object["statements"] = .array(statements.map { statement($0, definition) })
+        object["statements"] = .array(row.statements.map { statement($0, definition) })
         return .object(object)
     }
 }

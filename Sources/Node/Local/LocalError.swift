@@ -25,7 +25,13 @@ struct LocalError: Error, HTTPResponseError {
         case let error as LocalError: self = error
         case let error as AllianceError: self.init(.badRequest, error.code.rawValue, error.reason, at: error.place)
         case let error as StoreError:
-            self.init(error.code == .unknown ? .notFound : .internalServerError, error.code.rawValue, error.reason)
+            let status: HTTPResponse.Status =
+                switch error.code {
+                case .unknown: .notFound
+                case .limit: .conflict
+                default: .internalServerError
+                }
+            self.init(status, error.code.rawValue, error.reason)
         case let error as HTTPError: self.init(error.status, "request", error.body ?? error.status.reasonPhrase)
         default: self.init(.internalServerError, "internal", "\(error)")
         }

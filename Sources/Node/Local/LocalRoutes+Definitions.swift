@@ -45,7 +45,7 @@ extension LocalRoutes {
     }
 
     /// The definition that the charter lists, if it is built in or some member published it.
-    private func shared(_ register: SharedRegister, _ published: [RegisterDefinition]) -> RegisterDefinition? {
+    func shared(_ register: SharedRegister, _ published: [RegisterDefinition]) -> RegisterDefinition? {
         let known = [BuiltInRegisters.definition(named: register.name)].compactMap(\.self) + published
         return known.first { HashValue.sha256($0.descriptor) == register.definition }
     }

@@ -13,7 +13,9 @@ extension LocalRoutes {
         }
         let peers = try await peers()
         let free = store.free
-        let health = try await health(logs, peers, statuses, free: free)
+        let declarations = try await declarations()
+        var health = try await health(logs, peers, statuses, free: free)
+        health.judge(declarations: declarations.filter { $0.member.id == identity.memberID }, now: Clock.seconds)
         return [
             "version": .string(Entente.version), "now": Self.time(Clock.seconds),
             "state": .string(health.level.word), "concerns": health.json,
@@ -25,6 +27,7 @@ extension LocalRoutes {
                 "expires": .string(charter.expires.text), "quorum": .integer(Int64(charter.quorum)),
             ],
             "logs": .array(logs), "peers": .array(peers),
+            "declarations": .array(declarations.map { $0.json(now: Clock.seconds) }),
             "documents": ["wanted": .integer(Int64(try await store.wantedDocuments(limit: 10_000).count))],
             "certificate": certificate, "rejections": .array(await rejections()), "startedAt": Self.time(startedAt),
         ]

@@ -41,6 +41,8 @@ public struct NodeHealth: Sendable, Hashable {
     static let disk = (low: UInt64(2) << 30, critical: UInt64(256) << 20)
     /// Seconds by which a peer's clock may differ. Cosignatures more than 300 s ahead do not count.
     static let clock = (noticed: Int64(30), critical: Int64(300))
+    /// Seconds for which a declaration that has lapsed is told of.
+    static let lapsedFor = Int64(30 * 86_400)
 
     private mutating func add(_ level: Level, _ code: String, _ text: String) {
         concerns.append(Concern(level: level, code: code, text: text))
@@ -171,6 +173,35 @@ public struct NodeHealth: Sendable, Hashable {
         guard free < Self.disk.low else { return }
         let level: Level = free < Self.disk.critical ? .critical : .attention
         add(level, "disk", "\(free >> 20) MiB are left on the disk of the node's folder")
+    }
+
+    /// The declarations of this member that registers are complete: those that lapse soon or have lapsed, and those beside
+    /// which the register has changed.
+    mutating func judge(declarations: [DeclarationStanding], now: Int64) {
+        for one in declarations {
+            let register = one.declaration.register
+            switch one.notice(now: now) {
+            case .over?:
+                // Nothing takes a declaration back: one that is given up must not ask for attention for ever.
+                guard now - one.declaration.validUntil.seconds < Self.lapsedFor else { continue }
+                add(
+                    .attention, "declaration-lapsed",
+                    "the declaration that \(register) is complete has lapsed; declare it again with entente declare-complete "
+                        + "\(register) --until DATE")
+            case _?:
+                let days = (one.declaration.validUntil.seconds - now) / 86_400
+                add(
+                    .attention, "declaration-lapses",
+                    "the declaration that \(register) is complete lapses \(Self.when(days)); declare it again with entente "
+                        + "declare-complete \(register) --until DATE")
+            case nil:
+                guard one.rows != one.declaration.rows else { continue }
+                add(
+                    .attention, "declaration-outdated",
+                    "\(register) is declared complete with \(one.declaration.rows) rows and has \(one.rows); declare it "
+                        + "again with entente declare-complete \(register) --until DATE")
+            }
+        }
     }
 
     /// By how much the clocks of peers differ, in seconds by title. A clock that differs from most is probably ours.

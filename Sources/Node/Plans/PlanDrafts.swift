@@ -84,6 +84,9 @@ public struct PlanDrafts: Sendable {
                 validUntil: row.validUntil, fields: row.fields, supersedes: identities))
     }
 
+    /// That a register is complete.
+    public mutating func add(_ declaration: Declaration) { drafts.append(context.declaration(declaration)) }
+
     /// A version of a document.
     public mutating func add(_ document: PolicyDocument) { drafts.append(context.document(document)) }
 }

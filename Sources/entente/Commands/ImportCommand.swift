@@ -6,8 +6,8 @@ struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Compare a file with a register and write what changed into a plan.",
         discussion: """
-            Reads CSV (separated by commas, semicolons or tabs) and workbooks (.xlsx), in the register's own columns, in \
-            those of the five lists of ESMA's interim register (CASPS and NCASP, and the white papers of OTHER, EMTWP and \
+            Reads CSV (separated by commas, semicolons or tabs), workbooks (.xlsx), JSON lines and data packages (their \
+            folder or datapackage.json), in the register's own columns, in those of the five lists of ESMA's interim register (CASPS and NCASP, and the white papers of OTHER, EMTWP and \
             ARTZZ), or in the publisher's own by a map. It reads leniently: every row is taken, taken with a note, or \
             refused with a reason. Only what changed goes into the plan. Nothing is published.
 
@@ -27,7 +27,7 @@ struct ImportCommand: AsyncParsableCommand {
 
     @Argument(help: "The register, such as vasp-licences.")
     var register: String
-    @Argument(help: "The file.")
+    @Argument(help: "The file, or the folder of a data package.")
     var file: String
     @Option(help: ArgumentHelp("The plan to write.", valueName: "file"))
     var plan: String
@@ -61,7 +61,7 @@ struct ImportCommand: AsyncParsableCommand {
     func run() async throws {
         let columns = try self.map.map(Self.readMap)
         Console.progress("reading \(file)")
-        let table = try readTable()
+        let table = try ImportSource.read(file, sheet: sheet, register: register)
         try await NodeConnection.with(node) { node in
             let maker = try await PlanMaker(node, register: register)
             guard let definition = maker.definition else { return }
@@ -86,19 +86,6 @@ struct ImportCommand: AsyncParsableCommand {
     private static func readMap(_ path: String) throws -> ColumnMap {
         let bytes = try PlainFile.read(path, limit: ColumnMap.byteLimit)
         do throws(ImportError) { return try ColumnMap(bytes) } catch { throw Failure("\(path): \(error)") }
-    }
-
-    private func readTable() throws -> DelimitedText {
-        let bytes = try PlainFile.read(file, limit: ImportLimits.fileBytes)
-        do throws(ImportError) {
-            guard WorkbookReader.isWorkbook(bytes) else {
-                guard sheet == nil else { throw ImportError(.workbook, "--sheet is for workbooks (.xlsx)") }
-                return try DelimitedText(bytes)
-            }
-            return try WorkbookReader.read(bytes, sheet: sheet, register: register)
-        } catch {
-            throw Failure("\(file): \(error)")
-        }
     }
 
     private func read(

@@ -95,7 +95,9 @@ struct RetractCommand: AsyncParsableCommand {
                 "entry \(index): is no entry that can be taken back, but: \(entry.text("kind")), \(entry.text("summary"))"
             )
         }
-        return Retraction.Target(identity: identity, register: entry.text("register"), key: entry.text("key"))
+        // An endorsement names the register that it is about, and stands in a map of its own.
+        let register = entry.text("kind") == "endorsement" ? ReservedMap.endorsements : entry.text("register")
+        return Retraction.Target(identity: identity, register: register, key: entry.text("key"))
     }
 }
 

@@ -109,12 +109,37 @@ struct StatusCommand: AsyncParsableCommand {
             if let free = status["disk"]?["free"]?.integer { line += ", \(grouped(Int(free >> 20))) MiB of disk left" }
             lines.append(line + ".")
         }
+        lines += declarations(status.list("declarations"), node)
         let wanted = status["documents"]?.number("wanted") ?? 0
         if wanted > 0 { lines.append("\(count(Int(wanted), "document")) on the way.") }
         for rejection in status.list("rejections") {
             lines.append("refused \(grouped(Int(rejection.number("count")))) times: \(rejection.text("reason"))")
         }
         return lines
+    }
+}
+
+extension StatusCommand {
+    /// Registers that a member declared complete: this member's own, and those of others that lapse soon or have lapsed.
+    fileprivate static func declarations(_ declarations: [JSONValue], _ node: NodeConnection) -> [String] {
+        let shown = declarations.filter {
+            $0.text("member") == node.settings.member || $0.text("state") != "current"
+        }
+        guard !shown.isEmpty else { return [] }
+        var table = Table(["declared complete", "register", "rows", "until", ""], rightAligned: [2])
+        for one in shown {
+            let declared = one.number("declared")
+            let rows = one.number("rows")
+            let notes = [
+                one.text("state") == "lapsed" ? "lapsed" : one.text("state") == "lapses" ? "lapses soon" : nil,
+                rows == declared ? nil : "has \(grouped(Int(rows))) now",
+            ]
+            table.add([
+                node.title(one.text("member")), one.text("register"), grouped(Int(declared)),
+                MemberClock.day(one["validUntil"]?.string), notes.compactMap(\.self).joined(separator: ", "),
+            ])
+        }
+        return table.lines()
     }
 }
 

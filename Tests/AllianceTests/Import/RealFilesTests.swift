@@ -138,6 +138,20 @@ struct RealFilesTests {
         #expect(changes(result).isEmpty)
     }
 
+    @Test(
+        "published, exported and imported again, no list publishes anything, in any format",
+        arguments: lists.map { ($0.0, $0.1) } + [
+            ("CASP20251215.csv", "vasp-licences"), ("CASP20260106.csv", "vasp-licences"),
+        ])
+    func roundTrip(name: String, register: String) throws {
+        let definition = try #require(BuiltInRegisters.definition(named: register))
+        let published = SampleCASPFile.published(try Self.read(name, into: register))
+        for (format, result, changes) in try RoundTrip.changes(published, definition) {
+            #expect(result.refused.isEmpty && result.rows.count == published.count, "\(format): \(result.refused)")
+            #expect(changes.isEmpty, "\(format): \(changes.changes.map(\.differences)) \(changes.retracted)")
+        }
+    }
+
     @Test("a warning is found by each of its domains, and a paper by its issuer's LEI")
     func lookups() throws {
         let warnings = try #require(BuiltInRegisters.definition(named: "warnings"))

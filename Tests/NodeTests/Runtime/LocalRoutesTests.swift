@@ -73,6 +73,39 @@ struct LocalRoutesTests {
         }
     }
 
+    @Test("From the sizes of logs a past state is answered: rows that came later are not there, what was taken back is")
+    func past() async throws {
+        try await ask { client in
+            let (_, page) = try await Self.get(client, "/v1/entries?limit=1000")
+            let size = page["size"]?.integer ?? 0
+            // The log ends with a retraction and its leaf; before stand two licences and theirs.
+            func rows(_ known: Int64) async throws -> [String] {
+                let (status, answer) = try await Self.get(
+                    client, "/v1/rows?register=vasp-licences&known=pk:\(known)")
+                #expect(status == 200 && answer["known"]?["sizes"]?.string == "pk:\(known)")
+                return (answer["rows"]?.array ?? []).map { "\($0["key"]?.string ?? "") \($0["answer"]?.string ?? "")" }
+            }
+            #expect(try await rows(size) == ["PK-1 present", "PK-2 retracted"])
+            #expect(try await rows(size - 2) == ["PK-1 present", "PK-2 present"])
+            #expect(try await rows(size - 4) == ["PK-1 present"])
+            #expect(try await rows(size - 5) == [])
+            #expect(try await rows(0) == [])
+            let (_, one) = try await Self.get(
+                client, "/v1/rows?register=vasp-licences&key=PK-2&member=pk&known=pk:\(size - 2)")
+            #expect(one["rows"]?.array?.first?["status"]?.string == "authorised")
+            let (_, lookup) = try await Self.get(
+                client, "/v1/rows?register=vasp-licences/domains&key=one.example&known=pk:\(size - 5)")
+            #expect(lookup["rows"]?.array?.isEmpty == true)
+            let (_, why) = try await Self.get(client, "/v1/why?register=vasp-licences&key=PK-2&known=pk:\(size - 2)")
+            #expect(why["explanations"]?.array?.map { $0["status"]?.string } == ["authorised"])
+            let (_, all) = try await Self.get(client, "/v1/history?key=PK-2&member=all")
+            let relations = all["entries"]?.array?.map {
+                "\($0["register"]?.string ?? "") \($0["relation"]?.string ?? "")"
+            }
+            #expect(relations == ["vasp-licences takes-back", "vasp-licences first"])
+        }
+    }
+
     @Test("Bad requests of the corpus: each has its status, its code and its reason")
     func corpus() async throws {
         let cases = try BadInput.cases(of: "local-requests")
@@ -142,6 +175,16 @@ struct LocalRoutesTests {
                 ("/v1/rows?register=vasp-licences&on=2026-13-01T00:00:00Z", 400, "invalid"),
                 ("/v1/rows?register=nothing", 404, "unknown"),
                 ("/v1/history?register=/&key=/", 404, "unknown"),
+                ("/v1/rows?register=vasp-licences&known=yesterday", 400, "invalid"),
+                ("/v1/rows?register=vasp-licences&known=2999-01-01T00:00:00Z", 400, "future"),
+                ("/v1/rows?register=vasp-licences&known=2001-01-01T00:00:00Z", 404, "before-beginning"),
+                ("/v1/rows?register=vasp-licences&known=pk:99999", 409, "not-held"),
+                ("/v1/rows?register=vasp-licences&known=pk:1,pk:2", 400, "invalid"),
+                ("/v1/rows?register=vasp-licences&known=zz:1", 404, "unknown"),
+                ("/v1/why?register=vasp-licences", 400, "missing"),
+                ("/v1/why?register=@rosters&key=0", 400, "invalid"),
+                ("/v1/why?register=nothing&key=x", 404, "unknown"),
+                ("/v1/why?register=vasp-licences&key=PK-1&member=zz", 404, "unknown"),
                 ("/v1/history?register=vasp-licences", 400, "missing"),
                 ("/v1/entry?index=99999", 404, "unknown"),
                 ("/v1/entry?index=18446744073709551615", 400, "invalid"),

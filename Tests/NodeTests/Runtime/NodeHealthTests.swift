@@ -47,6 +47,22 @@ struct NodeHealthTests {
         #expect(codes { $0.judge(standing) } == expected)
     }
 
+    @Test(arguments: [
+        (40, 5, []), (40, 6, ["attention declaration-outdated"]), (29, 5, ["attention declaration-lapses"]),
+        (0, 5, ["attention declaration-lapsed"]), (-29, 6, ["attention declaration-lapsed"]), (-30, 6, []),
+    ])
+    func declarationsThatARegisterIsComplete(days: Int, rows: UInt64, expected: [String]) throws {
+        let until = Timestamp(seconds: now + Int64(days) * day)
+        let standing = DeclarationStanding(
+            member: try TestAlliance().member("pk"),
+            declaration: Declaration(register: "warnings", rows: 5, validUntil: until), index: 9, rows: rows)
+        #expect(codes { $0.judge(declarations: [standing], now: now) } == expected)
+        let state = expected.first.map { $0.hasSuffix("lapses") ? "lapses" : "" }
+        if state == "lapses" { #expect(standing.json(now: now)["state"] == "lapses") }
+        if days == 40 { #expect(standing.json(now: now)["state"] == "current") }
+        if days <= 0 { #expect(standing.json(now: now)["state"] == "lapsed") }
+    }
+
     @Test func aCharterThatEnds() throws {
         let charter = try TestAlliance.draft()
         let ends = charter.expires.seconds
