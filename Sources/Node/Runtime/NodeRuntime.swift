@@ -142,12 +142,12 @@ private struct DialService: Service, CustomStringConvertible {
     var description: String { "peers" }
 
     func run() async throws {
-        try await parts.publishRoster()
+        try await publishRoster()
         try await cancelWhenGracefulShutdown {
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { await parts.network.dialAll() }
                 group.addTask {
-                    for await _ in parts.driver.establishments { try await parts.publishRoster() }
+                    for await _ in parts.driver.establishments { try await publishRoster() }
                 }
                 group.addTask {
                     while !Task.isCancelled {
@@ -164,6 +164,16 @@ private struct DialService: Service, CustomStringConvertible {
                     }
                 }
             }
+        }
+    }
+}
+
+extension DialService {
+    /// What is interrupted because the node was told to stop has not failed.
+    fileprivate func publishRoster() async throws {
+        do { try await parts.publishRoster() } catch {
+            guard !Task.isCancelled else { return }
+            throw error
         }
     }
 }
