@@ -21,7 +21,7 @@ struct Press {
     static let keptEntries = 256
 
     /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
-    static let batch = (statements: 511, bytes: 1 << 20)
+    static let batch = (statements: 2_047, bytes: 2 << 20)
 
     init(
         db: Database, log: OpenLog, statements: HotStatements, documents: DocumentFolder,
