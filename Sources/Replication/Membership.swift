@@ -138,15 +138,18 @@ public struct Membership: Hashable, Sendable {
         members.filter { $0.isActive && $0.replicaKey != nil && !$0.origin.isExactly(origin) }
     }
 
+    /// How many replica keys the decided charters name.
+    var replicaKeys: Int { Set((members + former.flatMap(\.members)).compactMap(\.replicaKey)).count }
+
     /// Whose cosignatures make a quorum of a log, under each decided charter.
-    func quorums(of origin: String) -> [ForkEnding.Quorum] {
+    func quorums(of origin: String) -> [ReplicaQuorum] {
         let owner = owner(of: origin)?.id ?? ""
         return ([Former(quorum: quorum, members: members)] + former).map { charter in
-            ForkEnding.Quorum(
+            ReplicaQuorum(
                 needed: charter.quorum,
                 replicas: charter.members.compactMap { member in
                     guard member.isActive, !member.id.isExactly(owner), let key = member.replicaKey else { return nil }
-                    return ForkEnding.Quorum.Replica(member: member.id, key: key)
+                    return ReplicaQuorum.Replica(member: member.id, key: key)
                 })
         }
     }

@@ -82,7 +82,7 @@ public struct ReplicationSettings: Hashable, Sendable {
     public var earlyHeadsPerLog: Int = 16
     /// Fork proofs of one log that take the place of another, until the node starts again.
     public var forkReplacements: Int = 8
-    /// Most heads of a forked log that one member cosigned and that are remembered, as they may get a quorum.
+    /// Of each replica key, most heads of a forked log that it cosigned and that are remembered, as they may get a quorum.
     public var forkHeadsPerMember: Int = 16
     /// News of one forked log's heads that are passed on at once, until the node starts again; later ones, unless they change
     /// where counting ends, go with the periodic exchange.

@@ -13,6 +13,8 @@ struct ForkSettling {
     let documents: DocumentFolder
     let check: @Sendable ([[UInt8]], LogState) -> [NewEntry]
     let writer: WriterState
+    /// The id of this node's member.
+    let own: String?
 
     /// What becomes of a log.
     private struct Goal {
@@ -50,8 +52,8 @@ struct ForkSettling {
             sql: "DELETE FROM fork_head WHERE log = ? AND size < ?", arguments: [log.id, Int64(log.size)])
         let head = log.headSize == log.size ? try Store.checkpoint(db, log.id, log.size)?.fullNote() : nil
         let waiting = try Data.fetchAll(
-            db, sql: "SELECT note FROM fork_head WHERE log = ? AND size > ? ORDER BY size DESC LIMIT ?",
-            arguments: [log.id, Int64(log.size), Store.waitingForkHeads])
+            db, sql: "SELECT note FROM fork_head WHERE log = ? AND size > ? ORDER BY size DESC",
+            arguments: [log.id, Int64(log.size)])
         let result = SettledLog(
             size: log.size, root: log.frontier.root, head: head ?? [], waiting: waiting.map { [UInt8]($0) },
             setAside: record.size > goal.back ? record.size - goal.back : 0,
@@ -108,14 +110,31 @@ struct ForkSettling {
         }
         try db.execute(sql: "DELETE FROM entry WHERE id >= ? AND id < ?", arguments: range)
         let sizes = try Int64.fetchAll(
-            db, sql: "SELECT DISTINCT size FROM cosignature WHERE log = ? AND size > ? ORDER BY size DESC LIMIT ?",
-            arguments: [log.id, Int64(base), Store.waitingForkHeads])
+            db,
+            sql: """
+                SELECT size FROM cosignature WHERE log = ?1 AND size > ?2 AND member = ?3
+                UNION SELECT * FROM (
+                    SELECT DISTINCT size FROM cosignature WHERE log = ?1 AND size > ?2 ORDER BY size DESC LIMIT ?4)
+                """, arguments: [log.id, Int64(base), own, Store.waitingForkHeads])
         for size in sizes {
             guard let checkpoint = try Store.checkpoint(db, log.id, UInt64(size)) else { continue }
-            try db.execute(
-                sql: "INSERT OR REPLACE INTO fork_head(log, size, root, note) VALUES (?, ?, ?, ?)",
-                arguments: [log.id, size, Data(checkpoint.root.bytes), Data(try checkpoint.fullNote())])
+            let key = Store.ForkHeadKey(size: size, root: Data(checkpoint.root.bytes))
+            try Store.keepForkHead(try withKept(try checkpoint.fullNote(), key, log.id), key, log.id, db)
         }
+    }
+
+    /// A head's note with the lines besides under which it is kept already.
+    private func withKept(_ note: [UInt8], _ key: Store.ForkHeadKey, _ log: Int64) throws -> [UInt8] {
+        let kept = try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT note FROM fork_head WHERE log = ? AND size = ? AND root = ?"),
+            arguments: [log, key.size, key.root])
+        guard let kept, let other = try? SignedNote(parsing: [UInt8](kept)) else { return note }
+        let ours = try SignedNote(parsing: note)
+        let missing = other.signatures.filter { line in
+            !ours.signatures.contains { $0.name == line.name && $0.keyID == line.keyID }
+        }
+        let lines = (ours.signatures + missing).prefix(SignedNote.maximumSignatureCount)
+        return try SignedNote(text: ours.text, signatures: Array(lines)).bytes
     }
 
     // MARK: Going back

@@ -42,7 +42,7 @@ extension Store {
         }
     }
 
-    /// Heads of a forked log beyond its end that are remembered here at the most when it is set back.
+    /// Heads of a forked log beyond its end that only others cosigned and that are remembered when it is set back.
     static let waitingForkHeads = 64
 
     /// Makes a forked log the tree of the checkpoint where counting ends (formats, section 11), as far as that is held: of
@@ -54,13 +54,15 @@ extension Store {
     ///
     /// - Parameters:
     ///   - end: nil while no quorum is known.
+    ///   - own: the id of this node's member: what it cosigned is remembered whole.
     ///   - check: reads entries and checks their signatures, given the log's state before them.
     public func settleFork(
-        _ origin: String, end: ForkEnd?,
+        _ origin: String, end: ForkEnd?, own: String? = nil,
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry]
     ) async throws -> SettledLog {
         let (result, view) = try await write { [documents] db, writer in
-            var settling = ForkSettling(db: db, documents: documents, check: check, writer: writer)
+            var settling = ForkSettling(
+                db: db, documents: documents, check: check, writer: writer, own: own)
             return try settling.run(origin, end)
         }
         show([origin: view])
@@ -77,14 +79,38 @@ extension Store {
     public func keepForkHeads(_ notes: [[UInt8]], of origin: String) async throws {
         try await write { db, _ in
             let log = try Self.logID(db, origin)
-            try db.execute(sql: "DELETE FROM fork_head WHERE log = ?", arguments: [log])
+            var kept: [ForkHeadKey: Data] = [:]
+            for row in try GRDB.Row.fetchAll(
+                db, sql: "SELECT size, root, note FROM fork_head WHERE log = ?", arguments: [log])
+            {
+                kept[ForkHeadKey(size: row[0], root: row[1])] = row[2] as Data
+            }
             for note in notes {
                 let checkpoint = try Checkpoint(parsing: SignedNote(parsing: note).text)
-                try db.execute(
-                    sql: "INSERT OR REPLACE INTO fork_head(log, size, root, note) VALUES (?, ?, ?, ?)",
-                    arguments: [log, Int64(checkpoint.size), Data(checkpoint.root.bytes), Data(note)])
+                let key = ForkHeadKey(size: Int64(checkpoint.size), root: Data(checkpoint.root.bytes))
+                guard kept.removeValue(forKey: key) != Data(note) else { continue }
+                try Self.keepForkHead(note, key, log, db)
+            }
+            for key in kept.keys {
+                try db.cachedStatement(sql: "DELETE FROM fork_head WHERE log = ? AND size = ? AND root = ?")
+                    .execute(arguments: [log, key.size, key.root])
             }
         }
+    }
+
+    /// What tells heads of one forked log apart.
+    struct ForkHeadKey: Hashable {
+        let size: Int64
+        let root: Data
+    }
+
+    static func keepForkHead(_ note: [UInt8], _ key: ForkHeadKey, _ log: Int64, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO fork_head(log, size, root, note) VALUES (?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET note = excluded.note
+                """
+        ).execute(arguments: [log, key.size, key.root, Data(note)])
     }
 
     /// The heads of forked logs that are kept, by origin.

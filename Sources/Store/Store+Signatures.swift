@@ -45,7 +45,7 @@ extension Store {
     /// - Throws: ``StoreError`` with code `rollback` below the largest size that was cosigned, or above what is held;
     ///   `moved` where the checkpoint is not kept any more, because a newer quorum has replaced it.
     public func cosign(
-        _ origin: String, size: UInt64, root: HashValue, quorum: Int,
+        _ origin: String, size: UInt64, root: HashValue,
         sign: @Sendable @escaping () throws -> StoredCosignature
     ) async throws -> StoredCosignature {
         try await write { db, writer in
@@ -80,7 +80,7 @@ extension Store {
                 sql: "DELETE FROM cosignature WHERE log = ? AND size = ? AND member = ? AND time > ?"
             ).execute(arguments: [log, Int64(size), signature.member, Int64(signature.time)])
             try Self.keep([signature], db, log, size)
-            try Self.judge(db, log, size, quorum)
+            try Self.judge(db, writer, log, origin, size)
             return signature
         }
     }
@@ -101,10 +101,10 @@ extension Store {
     /// - Returns: whether anything was new; false also where the checkpoint is not kept here.
     @discardableResult
     public func keep(
-        _ signatures: [StoredCosignature], of origin: String, size: UInt64, root: HashValue, quorum: Int,
+        _ signatures: [StoredCosignature], of origin: String, size: UInt64, root: HashValue,
         own: String? = nil
     ) async throws -> Bool {
-        try await write { db, _ in
+        try await write { db, writer in
             let log =
                 try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM log WHERE origin = ?"), arguments: [origin])
                 ?? 0
@@ -119,7 +119,7 @@ extension Store {
                 try db.cachedStatement(sql: "UPDATE log SET cosigned = ?1 WHERE id = ?2 AND cosigned < ?1")
                     .execute(arguments: [Int64(size), log])
             }
-            try Self.judge(db, log, size, quorum)
+            try Self.judge(db, writer, log, origin, size)
             return true
         }
     }
@@ -198,12 +198,19 @@ extension Store {
         }
     }
 
-    /// Notes a quorum once there is one.
-    private static func judge(_ db: Database, _ log: Int64, _ size: UInt64, _ quorum: Int) throws {
-        let count = try Int.fetchOne(
-            db.cachedStatement(sql: "SELECT count(*) FROM cosignature WHERE log = ? AND size = ?"),
+    /// Notes a quorum once there is one under the charter in force. Lines of those who are no replicas any more, or by keys
+    /// that were replaced, stay, and do not count.
+    private static func judge(
+        _ db: Database, _ writer: WriterState, _ log: Int64, _ origin: String, _ size: UInt64
+    ) throws {
+        guard let chain = writer.chain, let owner = LogGovernance(of: origin, under: chain)?.member else { return }
+        let lines = try String.fetchAll(
+            db.cachedStatement(sql: "SELECT line FROM cosignature WHERE log = ? AND size = ?"),
             arguments: [log, Int64(size)])
-        guard let count, count >= quorum else { return }
+        let quorum = ReplicaQuorum(charter: chain.current.charter, owner: owner)
+        guard lines.count >= quorum.needed,
+            quorum.isReached(by: try lines.map { try NoteSignature(parsing: $0) })
+        else { return }
         let isNoted = try Bool.fetchOne(
             db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM first_quorum WHERE log = ? AND size = ?)"),
             arguments: [log, Int64(size)])

@@ -70,7 +70,7 @@ struct StoreCharterTests {
             // Nothing is cosigned where nothing is compared; what stands before the cut may be.
             let head = try fixture.log.head(nil)
             await #expect(throws: StoreError.self) {
-                try await store.cosign(name, size: head.checkpoint.size, root: head.checkpoint.root, quorum: 2) {
+                try await store.cosign(name, size: head.checkpoint.size, root: head.checkpoint.root) {
                     throw Refused()
                 }
             }

@@ -106,7 +106,7 @@ struct FollowingTests {
             for size in [begin.count + 2, begin.count + 4] {
                 let head = try log.head(size)
                 let error = await #expect(throws: StoreError.self) {
-                    try await store.cosign(name, size: UInt64(size), root: head.checkpoint.root, quorum: 2) {
+                    try await store.cosign(name, size: UInt64(size), root: head.checkpoint.root) {
                         throw Refused()
                     }
                 }
@@ -172,10 +172,10 @@ extension Store {
     /// Cosigns as `sv`.
     @discardableResult
     func cosign(
-        _ origin: String, _ size: Int, of log: MemoryLog, time: UInt64 = 1_000, quorum: Int = 2
+        _ origin: String, _ size: Int, of log: MemoryLog, time: UInt64 = 1_000
     ) async throws -> StoredCosignature {
         let checkpoint = try log.head(size).checkpoint
-        return try await cosign(origin, size: UInt64(size), root: checkpoint.root, quorum: quorum) {
+        return try await cosign(origin, size: UInt64(size), root: checkpoint.root) {
             try StoredCosignature("sv", time, checkpoint)
         }
     }

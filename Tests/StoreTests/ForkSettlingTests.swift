@@ -190,7 +190,7 @@ struct ForkSettlingTests {
             try await store.follow(held, batches.held)
             let newest = try end(held, by: ["sv"])
             try await store.keep(
-                newest.cosignatures, of: name, size: newest.size, root: newest.root, quorum: 2)
+                newest.cosignatures, of: name, size: newest.size, root: newest.root)
             let result = try await store.settleFork(name, end: nil, check: check)
             #expect(result.waiting.count == 1)
             let note = try SignedNote(parsing: try #require(result.waiting.first))
@@ -198,6 +198,37 @@ struct ForkSettlingTests {
             #expect(try await store.forkHeads()[name]?.count == 1)
             try await store.keepForkHeads([], of: name)
             #expect(try await store.forkHeads().isEmpty)
+        }
+    }
+
+    @Test(
+        "All that this node cosigned beyond the end is remembered, and lines that were told of the same heads with it")
+    func ownHeads() async throws {
+        var log = common
+        var sizes: [Int] = []
+        for number in 0..<80 {
+            try log.publish([try log.licence("L-\(number)")])
+            sizes.append(log.entries.count)
+        }
+        let (held, all) = (log, sizes)
+        try await withStore(alliance) { store, _ in
+            let name = try origin()
+            let batches = Self.batches(held.entries)
+            try await store.follow(held, Array(batches.dropLast(all.count)))
+            for (position, (size, batch)) in zip(all, batches.suffix(all.count)).enumerated() {
+                try await store.follow(held, [batch])
+                let head = try end(held, size, by: [position < 8 ? "us" : "sv"])
+                try await store.keep(head.cosignatures, of: name, size: head.size, root: head.root)
+            }
+            // What a peer told of one of them.
+            let told = try end(held, all[0], by: ["imf"])
+            try await store.keepForkHeads([told.full], of: name)
+            let result = try await store.settleFork(name, end: nil, own: TestAlliance.id("us"), check: check)
+            let notes = try result.waiting.map { try SignedNote(parsing: $0) }
+            let checkpoints = try notes.map { try Int(Checkpoint(parsing: $0.text).size) }
+            // us is this node: its eight, and of those that only others cosigned the newest.
+            #expect(checkpoints == (all[..<8] + all[(80 - Store.waitingForkHeads)...]).reversed())
+            #expect(notes.last?.signatures.count == 3, "the log's line, ours, and the one that was told")
         }
     }
 

@@ -64,7 +64,7 @@ struct PastTests {
                 let time = UInt64(100 * (position + 1))
                 try await store.keep(
                     [StoredCosignature("sv", time, head), StoredCosignature("us", time + 7, head)], of: name,
-                    size: head.size, root: head.root, quorum: 2)
+                    size: head.size, root: head.root)
             }
             let all = try await store.firstQuorums(of: name, below: nil, limit: 100)
             #expect(all.map(\.size) == sizes.reversed())

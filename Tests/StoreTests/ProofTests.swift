@@ -42,7 +42,7 @@ struct ProofTests {
             [
                 try StoredCosignature("sv", UInt64(Self.time), checkpoint),
                 try StoredCosignature("us", UInt64(Self.time + 60), checkpoint),
-            ], of: log.member.log.name, size: checkpoint.size, root: checkpoint.root, quorum: 2)
+            ], of: log.member.log.name, size: checkpoint.size, root: checkpoint.root)
     }
 
     @Test("Present, retracted, not stated, by a lookup, after a change of roster and with two officers")

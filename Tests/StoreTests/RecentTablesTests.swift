@@ -29,7 +29,7 @@ struct RecentTablesTests {
             try StoredCosignature($0, UInt64(TestAlliance.start) + 90_000, checkpoint)
         }
         try await store.keep(
-            lines, of: checkpoint.origin, size: checkpoint.size, root: checkpoint.root, quorum: 2)
+            lines, of: checkpoint.origin, size: checkpoint.size, root: checkpoint.root)
     }
 
     /// Every key's proof, every statement's place, and all that is derived.

@@ -27,7 +27,7 @@ struct ScaleTests {
         let checkpoint = try log.head().checkpoint
         let signatures = try ["sv", "us"].map { try StoredCosignature($0, UInt64(time), checkpoint) }
         try await store.keep(
-            signatures, of: name, size: checkpoint.size, root: checkpoint.root, quorum: 2)
+            signatures, of: name, size: checkpoint.size, root: checkpoint.root)
     }
 
     /// Follows a log with some rows, and lets a quorum hold it.

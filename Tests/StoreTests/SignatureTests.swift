@@ -14,7 +14,7 @@ struct SignatureTests {
         let checkpoint = try log.head(size).checkpoint
         return try await store.keep(
             lines.map { try StoredCosignature($0.member, $0.time, checkpoint) }, of: log.member.log.name,
-            size: UInt64(size), root: checkpoint.root, quorum: 2)
+            size: UInt64(size), root: checkpoint.root)
     }
 
     @Test("Of each member the newest counts; the first quorum stays as it was")
@@ -53,13 +53,41 @@ struct SignatureTests {
             let head = try log.head().checkpoint
             func keep(_ member: String, at time: UInt64, own: String) async throws {
                 try await store.keep(
-                    [StoredCosignature(member, time, head)], of: name, size: size, root: head.root, quorum: 2,
+                    [StoredCosignature(member, time, head)], of: name, size: size, root: head.root,
                     own: TestAlliance.id(own))
             }
             try await keep("sv", at: 100, own: "us")
             #expect(try await store.log(name).cosigned == 0)
             try await keep("us", at: 100, own: "us")
             #expect(try await store.log(name).cosigned == size)
+        }
+    }
+
+    @Test("Replicas of two charters make no quorum together")
+    func quorumOfOneCharter() async throws {
+        let first = try TestCharters.first()
+        let second = try TestCharters.next(first) { charter in
+            // The observer has another replica key.
+            charter.members[3].replica = try CosignatureSigner(
+                name: "imf.alliance.example/replica", seed: TestKey.seed("imf second replica")
+            ).verifierKey
+        }
+        try await withFolder { folder in
+            let store = try Store(folder: folder)
+            try await store.install(try TestCharters.chain(first), check: check)
+            var log = MemoryLog(
+                member: try #require(first.unverified.member(named: "pk")), charter: try first.verifyFirst())
+            try log.begin()
+            try await store.follow(log, [log.entries])
+            let (name, size) = (log.member.log.name, log.entries.count)
+            #expect(try await keep(store, log, size, [("imf", 100)]))
+            try await store.install(try TestCharters.chain(first, second), check: check)
+            #expect(try await keep(store, log, size, [("sv", 100)]))
+            #expect(try await store.log(name).quorum == 0, "imf's line is by a key that does not count any more")
+            #expect(try await store.cosignatures(of: name, over: 0).firstQuorum == nil)
+            #expect(try await keep(store, log, size, [("us", 100)]))
+            #expect(try await store.log(name).quorum == UInt64(size))
+            try store.close()
         }
     }
 
@@ -128,12 +156,12 @@ struct SignatureTests {
             let name = log.member.log.name
             let size = UInt64(log.entries.count)
             let line = try StoredCosignature("sv", 1, log.head().checkpoint)
-            #expect(try await store.keep([line], of: name, size: size, root: .zero, quorum: 2) == false)
-            #expect(try await store.keep([line], of: name, size: size + 1, root: .zero, quorum: 2) == false)
-            #expect(try await store.keep([line], of: "nobody.example/log", size: size, root: .zero, quorum: 2) == false)
+            #expect(try await store.keep([line], of: name, size: size, root: .zero) == false)
+            #expect(try await store.keep([line], of: name, size: size + 1, root: .zero) == false)
+            #expect(try await store.keep([line], of: "nobody.example/log", size: size, root: .zero) == false)
             #expect(try await store.cosignatures(of: name, over: 0).kept.isEmpty)
             let error = await #expect(throws: StoreError.self) {
-                try await store.cosign(name, size: size, root: .zero, quorum: 2) { throw Refused() }
+                try await store.cosign(name, size: size, root: .zero) { throw Refused() }
             }
             #expect(error?.code == .moved)
         }
@@ -148,7 +176,7 @@ struct SignatureTests {
             let size = log.entries.count
             let root = try log.head().checkpoint.root
             await #expect(throws: Refused.self) {
-                try await store.cosign(name, size: UInt64(size), root: root, quorum: 2) { throw Refused() }
+                try await store.cosign(name, size: UInt64(size), root: root) { throw Refused() }
             }
             #expect(try await store.log(name).cosigned == 0)
             try await store.cosign(name, size, of: log, time: 5)

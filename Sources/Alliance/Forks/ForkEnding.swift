@@ -8,50 +8,19 @@ public import TransparencyLog
 /// - ``end`` is the largest checkpoint that had a quorum under *some* decided charter. A later charter that takes a replica
 ///   out thus never takes back what was final, and it does not matter which of the two a node learnt first. A checkpoint at
 ///   the log's newest cut needs no quorum: the regulators' word stands for it.
-/// - ``waiting`` has larger heads with fewer cosignatures. They are kept since the others may be with somebody else: of each
-///   member the largest few, so that one who cosigns whatever its log's owner likes crowds nobody else's out.
+/// - ``waiting`` has larger heads with fewer cosignatures. They are kept since the others may be with somebody else: those
+///   that are among the largest few of *any* replica that cosigned them, with all of their lines. So one who cosigns whatever
+///   its log's owner likes crowds nobody else's out, and an owner who shows a replica one head after the other does not make
+///   it forget the one that another remembers.
+/// - What this node's own member cosigned is remembered beside that (``own``), all of it as far as the store has it. It is
+///   told where somebody else tells of the same head.
 ///
 /// Cosignatures' times do not matter here: a clock would make the answer depend on when it is asked.
 public struct ForkEnding: Hashable, Sendable {
-    /// Whose cosignatures make a quorum of one log under one charter.
-    public struct Quorum: Hashable, Sendable {
-        /// A member with its replica key.
-        public struct Replica: Hashable, Sendable {
-            /// The member's id.
-            public let member: String
-            /// The key that cosigns.
-            public let key: VerifierKey
-
-            public init(member: String, key: VerifierKey) {
-                self.member = member
-                self.key = key
-            }
-        }
-
-        /// How many members are needed.
-        public let needed: Int
-        /// Those that count: active, with a replica key, without the log's owner.
-        public let replicas: [Replica]
-
-        public init(needed: Int, replicas: [Replica]) {
-            self.needed = needed
-            self.replicas = replicas
-        }
-
-        /// The quorum of the log of `owner` (a member's id) under a charter.
-        public init(charter: Charter, owner: String) {
-            self.init(
-                needed: charter.quorum,
-                replicas: charter.replicas(of: owner).compactMap { member in
-                    member.replica.map { Replica(member: member.id, key: $0) }
-                })
-        }
-    }
-
     /// A replica's cosignature of one head.
     public struct Signature: Hashable, Sendable {
         /// Whose it is, by a key that some decided charter names.
-        public let replica: Quorum.Replica
+        public let replica: ReplicaQuorum.Replica
         public let line: NoteSignature
 
         fileprivate func precedes(_ other: Signature) -> Bool {
@@ -65,7 +34,7 @@ public struct ForkEnding: Hashable, Sendable {
         /// The log's own signature.
         public let logSignature: NoteSignature
         /// One a key, by the public key's bytes.
-        public fileprivate(set) var cosignatures: [Signature]
+        public internal(set) var cosignatures: [Signature]
 
         public var size: UInt64 { checkpoint.size }
         public var root: HashValue { checkpoint.root }
@@ -95,32 +64,45 @@ public struct ForkEnding: Hashable, Sendable {
     /// The log's key.
     public let key: VerifierKey
     /// The quorums of all decided charters.
-    public let quorums: [Quorum]
+    public let quorums: [ReplicaQuorum]
     /// Where the newest charter that cuts this log cuts it.
     public let cut: CharterCut?
-    /// Heads of one member that wait at the most.
+    /// Heads of one replica key that wait at the most.
     public let limit: Int
+    /// The id of this node's member.
+    public let member: String?
 
     /// The largest checkpoint that a quorum holds; nil while none is known: then nothing of the log is final.
     public private(set) var end: Head?
     /// Larger heads that may get a quorum, by size, then root.
     public private(set) var waiting: [Head] = []
 
-    /// Heads of one member that wait, where nothing else is said.
+    /// Beyond the end: heads that this node's own member cosigned and that are not among those that wait, by size, then root.
+    public private(set) var own: [Head] = []
+
+    /// Heads of one replica key that wait, where nothing else is said.
     public static let usualLimit = 16
+    /// Heads of our own that are remembered at the most, the largest; as many as the store keeps of a log that has no newer
+    /// quorum.
+    public static let ownLimit = 1_024
 
     /// What is known of a log at first: nothing.
     ///
     /// - Parameters:
     ///   - quorums: one for each decided charter; equal ones may stand for each other.
     ///   - cut: the newest cut of this log, if any charter states one.
-    public init(key: VerifierKey, quorums: [Quorum], cut: CharterCut? = nil, limit: Int = usualLimit) {
-        var different: [Quorum] = []
+    ///   - member: the id of this node's member.
+    public init(
+        key: VerifierKey, quorums: [ReplicaQuorum], cut: CharterCut? = nil, limit: Int = usualLimit,
+        member: String? = nil
+    ) {
+        var different: [ReplicaQuorum] = []
         for quorum in quorums where !different.contains(quorum) { different.append(quorum) }
         self.key = key
         self.quorums = different
         self.cut = cut
         self.limit = limit
+        self.member = member
     }
 
     // MARK: Learning
@@ -154,7 +136,7 @@ public struct ForkEnding: Hashable, Sendable {
         return head
     }
 
-    private func replica(of line: NoteSignature) -> Quorum.Replica? {
+    private func replica(of line: NoteSignature) -> ReplicaQuorum.Replica? {
         for quorum in quorums {
             if let found = quorum.replicas.first(where: { line.isAttributed(to: $0.key) }) { return found }
         }
@@ -178,9 +160,11 @@ public struct ForkEnding: Hashable, Sendable {
             all.merge(head.cosignatures)
             head = all
         }
+        if let index = own.firstIndex(where: { $0.isSame(head) }) { head.merge(own.remove(at: index).cosignatures) }
         if isFinal(head) {
             end = head
             waiting = waiting.filter(isPossible)
+            own = own.filter(isPossible)
         } else {
             waiting.insert(head, at: waiting.firstIndex { head.precedes($0) } ?? waiting.count)
             trim()
@@ -203,22 +187,35 @@ public struct ForkEnding: Hashable, Sendable {
     private func isFinal(_ head: Head) -> Bool {
         if let cut, head.size == cut.size, head.root == cut.root { return true }
         return quorums.contains { quorum in
-            let holders = quorum.replicas.count { replica in
-                head.cosignatures.contains { $0.replica.key == replica.key }
-            }
-            return quorum.needed > 0 && holders >= quorum.needed
+            quorum.isReached { replica in head.cosignatures.contains { $0.replica.key == replica.key } }
         }
     }
 
-    /// Keeps of each member the largest heads that it cosigned, and no head that nobody did.
+    /// Keeps the heads that are among the largest of any key that cosigned them, and no head that nobody did.
+    ///
+    /// A key's largest heads are the same whoever heard of them in whatever order, since no larger one is let go before a
+    /// smaller. A line under a smaller head may be: it comes again with that head from whoever kept it.
     private mutating func trim() {
-        var counts: [String: Int] = [:]
-        for index in waiting.indices.reversed() {
-            let members = Set(waiting[index].cosignatures.map(\.replica.member))
-            for member in members { counts[member, default: 0] += 1 }
-            waiting[index].cosignatures.removeAll { counts[$0.replica.member, default: 0] > limit }
+        var counts: [VerifierKey: Int] = [:]
+        var kept: [Head] = []
+        for head in waiting.reversed() {
+            var hasRoom = false
+            for signature in head.cosignatures {
+                counts[signature.replica.key, default: 0] += 1
+                if counts[signature.replica.key, default: 0] <= limit { hasRoom = true }
+            }
+            if hasRoom { kept.append(head) } else { remember(head) }
         }
-        waiting.removeAll(where: \.cosignatures.isEmpty)
+        waiting = kept.reversed()
+    }
+
+    /// Remembers that we cosigned a head that waits no longer.
+    private mutating func remember(_ head: Head) {
+        var alone = head
+        alone.cosignatures.removeAll { $0.replica.member != member }
+        guard !alone.cosignatures.isEmpty else { return }
+        own.insert(alone, at: own.firstIndex { alone.precedes($0) } ?? own.count)
+        if own.count > Self.ownLimit { own.removeFirst() }
     }
 
     // MARK: Telling
@@ -246,13 +243,16 @@ public struct ForkEnding: Hashable, Sendable {
         return Known(end: end.map(summary), waiting: waiting.map(summary))
     }
 
-    /// The heads that are known, the end first.
+    /// The heads that are told, the end first.
     public var heads: [Head] { (end.map { [$0] } ?? []) + waiting }
 
+    /// The heads to be kept on disk: those that are told, and our own.
+    public var keptHeads: [Head] { heads + own }
+
     /// The same heads, judged by other charters.
-    public func judged(by quorums: [Quorum], cut: CharterCut?) -> ForkEnding {
-        var judged = ForkEnding(key: key, quorums: quorums, cut: cut, limit: limit)
-        for head in heads { judged.add(head) }
+    public func judged(by quorums: [ReplicaQuorum], cut: CharterCut?) -> ForkEnding {
+        var judged = ForkEnding(key: key, quorums: quorums, cut: cut, limit: limit, member: member)
+        for head in keptHeads { judged.add(head) }
         return judged
     }
 }

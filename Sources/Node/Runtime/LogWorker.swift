@@ -55,7 +55,7 @@ struct LogWorker: Sendable {
                 let checkpoint = try Checkpoint(parsing: text)
                 try await store.keep(
                     stored(lines, under: text), of: origin, size: checkpoint.size, root: checkpoint.root,
-                    quorum: identity.charter.charter.quorum, own: identity.memberID)
+                    own: identity.memberID)
                 return nil
             case .recordContradiction(let ours, let other):
                 logger.error("a log signed two heads that cannot both be true", metadata: ["log": "\(origin)"])
@@ -102,7 +102,8 @@ struct LogWorker: Sendable {
             guard try await store.forks().contains(where: { $0.origin == origin }) else {
                 throw NodeError("its proof could not be stored; that is tried again first")
             }
-            let settled = try await store.settleFork(origin, end: try end(note), check: EntryChecking.checkNow)
+            let settled = try await store.settleFork(
+                origin, end: try end(note), own: identity.memberID, check: EntryChecking.checkNow)
             if settled.hasChanged { tell(settled) }
             return .held(size: settled.size, root: settled.root, head: settled.head, waiting: settled.waiting)
         } catch {
@@ -238,9 +239,7 @@ struct LogWorker: Sendable {
     private func cosign(_ text: [UInt8]) async -> Event? {
         guard let checkpoint = try? Checkpoint(parsing: text) else { return nil }
         do {
-            let signature = try await store.cosign(
-                origin, size: checkpoint.size, root: checkpoint.root, quorum: identity.charter.charter.quorum
-            ) {
+            let signature = try await store.cosign(origin, size: checkpoint.size, root: checkpoint.root) {
                 guard let signature = try identity.cosign(text) else { throw NodeError("no replica key here") }
                 return signature
             }
@@ -257,8 +256,7 @@ struct LogWorker: Sendable {
         let cosignatures = stored(note.signatures, under: note.text)
         guard !cosignatures.isEmpty else { return }
         try await store.keep(
-            cosignatures, of: origin, size: head.size, root: head.root, quorum: identity.charter.charter.quorum,
-            own: identity.memberID)
+            cosignatures, of: origin, size: head.size, root: head.root, own: identity.memberID)
     }
 
     /// The note with the log's own signature alone.

@@ -9,7 +9,8 @@ extension Replication {
     private func unknownEnding(of log: Int) -> ForkEnding {
         ForkEnding(
             key: logs[log].key, quorums: membership.quorums(of: logs[log].origin),
-            cut: membership.cuts[logs[log].origin], limit: settings.forkHeadsPerMember)
+            cut: membership.cuts[logs[log].origin], limit: settings.forkHeadsPerMember,
+            member: me)
     }
 
     /// A log is forked, as is known now: whatever was on its way is of no use any more, and the cosignatures that are known
@@ -28,7 +29,7 @@ extension Replication {
         emitForkHeads(log)
     }
 
-    /// What the store holds of a forked log: it was verified before it was stored.
+    /// What the store holds of a forked log. What was damaged there is let go: others tell it again, and nobody is told it.
     mutating func restoreEnding(_ log: Int, from notes: [[UInt8]]) {
         logs[log].ending = unknownEnding(of: log)
         logs[log].needsSettling = true
@@ -37,10 +38,13 @@ extension Replication {
         }
     }
 
-    /// Reads a note of our own, or one that was verified.
+    /// Reads a note that is held here; nil where it is not what was stored.
     private func forkHead(_ note: [UInt8], of log: Int) -> ForkEnding.Head? {
         guard let parsed = try? SignedNote(parsing: note) else { return nil }
-        return try? logs[log].ending?.head(parsed) { _, _, _ in true }
+        let memory = memory
+        return try? logs[log].ending?.head(parsed) { key, text, line in
+            SignatureClaim(key: key, text: text, line: line).isTrue(rememberedBy: memory)
+        }
     }
 
     /// Other charters may judge otherwise who holds what.
@@ -59,7 +63,7 @@ extension Replication {
 
     private mutating func emitForkHeads(_ log: Int) {
         guard let ending = logs[log].ending else { return }
-        emit(.persistForkHeads(origin: logs[log].origin, ending.heads.map(\.note)))
+        emit(.persistForkHeads(origin: logs[log].origin, ending.keptHeads.map(\.note)))
     }
 
     // MARK: Learning

@@ -192,7 +192,7 @@ extension Replication {
             result.spread = max(result.spread, log.spread.count)
             result.forkHeads = max(result.forkHeads, log.ending?.heads.count ?? 0)
         }
-        result.forkHeadsLimit = 1 + settings.forkHeadsPerMember * membership.members.count
+        result.forkHeadsLimit = 1 + settings.forkHeadsPerMember * membership.replicaKeys
         result.fetching = logs.count(where: \.isFetching)
         result.documents = documents.works.count
         result.served = peers.map(\.served).max() ?? 0

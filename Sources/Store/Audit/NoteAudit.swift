@@ -236,14 +236,16 @@ extension NoteAudit {
         }
     }
 
-    /// Heads of a forked log: the log's key signed them. Whoever uses one verifies the replicas' lines as well.
+    /// Heads of a forked log: the log's key signed them, and no line of a replica is false.
     private mutating func checkForkHeads() throws {
+        let replicas = charters.replicas(of: log.member.id).compactMap(\.replica)
         let rows = try GRDB.Row.fetchAll(
             db, sql: "SELECT size, root, note FROM main.fork_head WHERE log = ? ORDER BY size, root",
             arguments: [log.id])
         for row in rows {
-            signatureCount += 1
-            let head = NoteCheck.signed([UInt8](row.blob(2)), by: log.member.log, alone: false)
+            let result = NoteCheck.quorum([UInt8](row.blob(2)), log: log.member.log, replicas: replicas, needed: 0)
+            signatureCount += result.signatures
+            let head = result.checkpoint
             guard head?.size != UInt64(bitPattern: row.int(0)) || head?.root.bytes != [UInt8](row.blob(1)) else {
                 continue
             }

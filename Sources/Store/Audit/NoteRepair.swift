@@ -41,12 +41,14 @@ struct NoteRepair {
         count("let go of a damaged fork proof")
     }
 
-    /// Likewise a head of a forked log that its key did not sign.
+    /// Likewise a head of a forked log that its key did not sign, or with a false line.
     private mutating func repairForkHeads() throws {
+        let replicas = charters.replicas(of: log.member.id).compactMap(\.replica)
         for row in try GRDB.Row.fetchAll(
             db, sql: "SELECT size, root, note FROM main.fork_head WHERE log = ?", arguments: [log.id])
         {
-            let head = NoteCheck.signed([UInt8](row.blob(2)), by: log.member.log, alone: false)
+            let head = NoteCheck.quorum([UInt8](row.blob(2)), log: log.member.log, replicas: replicas, needed: 0)
+                .checkpoint
             guard head?.size != UInt64(bitPattern: row.int(0)) || head?.root.bytes != [UInt8](row.blob(1)) else {
                 continue
             }

@@ -8,17 +8,17 @@ import TransparencyLog
 @Suite("The end of counting in a forked log")
 struct ForkEndingTests {
     let key: VerifierKey
-    let quorum: ForkEnding.Quorum
+    let quorum: ReplicaQuorum
     let signer: NoteSigner
     let names = ["sv", "us", "jp", "ae"]
 
     init() throws {
         signer = try TestAlliance.noteSigner("pk")
         key = signer.verifierKey
-        quorum = ForkEnding.Quorum(
+        quorum = ReplicaQuorum(
             needed: 3,
             replicas: try names.map {
-                ForkEnding.Quorum.Replica(
+                ReplicaQuorum.Replica(
                     member: TestAlliance.id($0), key: try TestAlliance.cosigner($0).verifierKey)
             })
     }
@@ -34,7 +34,7 @@ struct ForkEndingTests {
         return try SignedNote(text: checkpoint.text, signatures: [TestAlliance.noteSigner("sv").sign(checkpoint.text)])
     }
 
-    private func empty(_ quorums: [ForkEnding.Quorum]? = nil, cut: CharterCut? = nil, limit: Int = 16) -> ForkEnding {
+    private func empty(_ quorums: [ReplicaQuorum]? = nil, cut: CharterCut? = nil, limit: Int = 16) -> ForkEnding {
         ForkEnding(key: key, quorums: quorums ?? [quorum], cut: cut, limit: limit)
     }
 
@@ -86,7 +86,7 @@ struct ForkEndingTests {
 
     @Test("A quorum under any decided charter stays one; a cut needs none, and smaller ends give way to it")
     func charters() throws {
-        let newer = ForkEnding.Quorum(needed: 3, replicas: Array(quorum.replicas.dropFirst()))
+        let newer = ReplicaQuorum(needed: 3, replicas: Array(quorum.replicas.dropFirst()))
         var ending = empty([newer])
         ending.add(try head(ending, try note(8, by: ["sv", "us", "jp"])))
         #expect(ending.end == nil, "sv is not known")
@@ -115,6 +115,41 @@ struct ForkEndingTests {
         #expect(ending.waiting.count == 4, "what nobody cosigned does not wait")
         ending.add(try head(ending, try note(8, by: ["jp"])))
         #expect(ending.end?.size == 8 && ending.waiting.count == 3)
+    }
+
+    @Test("What a replica cosigned before it was shown many others is not crowded out while anybody remembers it")
+    func remembersItsOwn() throws {
+        var (first, second) = (
+            ForkEnding(key: key, quorums: [quorum], limit: 3, member: TestAlliance.id("sv")),
+            ForkEnding(key: key, quorums: [quorum], limit: 3, member: TestAlliance.id("us"))
+        )
+        // The owner shows sv one head after the other; us was cut off, and jp's line is with us alone.
+        for size in UInt64(8)..<40 { first.add(try head(first, try note(size, by: ["sv"]))) }
+        #expect(first.waiting.map(\.size) == [37, 38, 39] && first.own.count == 29)
+        #expect(first.heads.count == 3 && first.keptHeads.count == 32)
+        second.add(try head(second, try note(8, by: ["us", "jp"])))
+        for head in first.heads { second.add(head) }
+        #expect(second.end == nil)
+        let isNews = second.heads.filter { first.add($0) }
+        #expect(isNews.map(\.size) == [8] && first.end?.size == 8)
+        #expect(first.own.map(\.size).min() == 9, "what lies below the end is of no use any more")
+        second.add(try #require(first.end))
+        #expect(second.known == first.known)
+        // What is kept reads back, and other charters judge it.
+        let judged = first.judged(by: [ReplicaQuorum(needed: 4, replicas: quorum.replicas)], cut: nil)
+        #expect(judged.end == nil && Set(judged.keptHeads.map(\.size)) == Set(8..<40))
+    }
+
+    @Test("Heads of our own are remembered up to a limit, the largest")
+    func ownLimit() throws {
+        var ending = ForkEnding(key: key, quorums: [quorum], limit: 1, member: TestAlliance.id("sv"))
+        let known = try head(ending, try note(1, by: ["sv"]))
+        let line = known.cosignatures
+        for size in 2..<UInt64(ForkEnding.ownLimit + 10) {
+            let checkpoint = try Checkpoint(origin: key.name, size: size, root: .zero)
+            ending.add(ForkEnding.Head(checkpoint: checkpoint, logSignature: known.logSignature, cosignatures: line))
+        }
+        #expect(ending.own.count == ForkEnding.ownLimit && ending.own.first?.size == 9)
     }
 
     @Test("In whatever order heads come, and whoever was told what, all end at one", arguments: 0..<60)

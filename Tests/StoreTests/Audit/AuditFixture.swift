@@ -40,10 +40,10 @@ struct AuditFixture: Sendable {
                 try StoredCosignature($0.0, UInt64($0.1 + number), checkpoint)
             }
             try await open.keep(
-                lines, of: checkpoint.origin, size: checkpoint.size, root: checkpoint.root, quorum: 2)
+                lines, of: checkpoint.origin, size: checkpoint.size, root: checkpoint.root)
         }
         let head = try history.log.head().checkpoint
-        _ = try await open.cosign(head.origin, size: head.size, root: head.root, quorum: 2) {
+        _ = try await open.cosign(head.origin, size: head.size, root: head.root) {
             try StoredCosignature("sv", 500, head)
         }
         try await open.follow(other, [other.entries])
