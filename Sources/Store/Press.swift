@@ -21,7 +21,7 @@ struct Press {
     static let keptEntries = 256
 
     /// Statements and bytes of one batch that is cut from a large submission, or put together from small ones.
-    static let batch = (statements: 2_047, bytes: 2 << 20)
+    static let batch = (statements: 511, bytes: 1 << 20)
 
     init(
         db: Database, log: OpenLog, statements: HotStatements, documents: DocumentFolder,
@@ -96,7 +96,8 @@ struct Press {
         }
     }
 
-    /// Publishes one submission as several batches; a refusal takes all of them back.
+    /// Publishes one submission as several batches; a refusal takes all of them back. Where all that was read so far stands in
+    /// the log already, the rest is read as well: only the same submission once more is refused whole for that.
     private mutating func publishLarge(_ entries: [[UInt8]], _ number: Int) throws {
         let parts = Self.split(entries)
         guard parts.allSatisfy(Self.canBeReplicated) else { return }
@@ -104,6 +105,7 @@ struct Press {
         var refused: [(position: Int, reason: Verdict.Reason)] = []
         var position = 0
         var last = log.size
+        var isRepeated = true
         // The next batch is checked on the other cores while this one is stored.
         var ahead = CheckedAhead(parts[0], log.state, check)
         try db.inSavepoint {
@@ -114,13 +116,16 @@ struct Press {
                 var state = log.state
                 let reader = TransactionReader(db: db, log: log, statements: statements)
                 let outcome = try state.seal(batch.map(\.checked), reader: reader)
-                refused += Self.refusals(outcome.verdicts.dropLast()).map { (position + $0.position, $0.reason) }
+                let refusedNow = Self.refusals(outcome.verdicts.dropLast())
+                refused += refusedNow.map { (position + $0.position, $0.reason) }
                 position += batch.count
+                isRepeated = isRepeated && refusedNow.count == batch.count && refusedNow.allSatisfy { $0.reason == .repeated }
+                guard !isRepeated else { continue }
                 guard refused.isEmpty else { return .rollback }
                 last = log.size + UInt64(batch.count) - 1
                 try store(batch, outcome, state, reader, isInSavepoint: true)
             }
-            return .commit
+            return refused.isEmpty ? .commit : .rollback
         }
         guard refused.isEmpty else {
             (log, appended, appendedCount) = before

@@ -76,8 +76,8 @@ extension Store {
     }
 
     /// Entries and bytes that a range goes for; it ends with the batch that reaches either.
-    public static let rangeEntryAim = 2_048
-    public static let rangeByteAim = 2 << 20
+    public static let rangeEntryAim = 512
+    public static let rangeByteAim = 1 << 20
 
     /// Whole batches from `from` on, at least one, and the proof to the tree of `headSize`.
     ///

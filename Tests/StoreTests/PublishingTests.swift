@@ -90,28 +90,29 @@ struct PublishingTests {
 
     @Test(
         "A large submission is cut into batches, and is published whole or not at all",
-        arguments: [.usual, .none, RecentTables.Limits(least: 1_500, most: 1_500, rowsEach: 1, small: 0)])
+        arguments: [.usual, .none, RecentTables.Limits(least: 700, most: 700, rowsEach: 1, small: 0)])
     func large(limits: RecentTables.Limits) async throws {
         try await withStore(recentLimits: limits) { store, alliance in
             var log = try alliance.log()
             try log.begin()
             try await store.publish([Array(log.entries.dropLast())])
             let before = try await store.log(try origin())
-            let many = try Self.many(2_052, &log)
+            let many = try Self.many(2 * Press.batch.statements + 5, &log)
             let bad = many + [Array("nonsense".utf8)]
             let small = [try log.licence("PK-1")]
             let (results, _) = try await store.publish([bad, small])
             #expect(results[0].reasons == [.malformed])
-            if case .refused(let refused) = results[0] { #expect(refused.map(\.position) == [2_052]) }
+            if case .refused(let refused) = results[0] { #expect(refused.map(\.position) == [many.count]) }
             #expect(results[1].published == before.size...before.size)
             try log.publish(small)
             try await store.expectSame(as: log)
             let (published, note) = try await store.publish([many])
             let start = UInt64(log.entries.count)
-            try log.publish(Array(many.prefix(2_047)))
-            try log.publish(Array(many.suffix(5)))
-            // The leaf of the first part stands between.
-            #expect(published[0].published == start...start + 2_052)
+            let parts = Press.split(many)
+            for part in parts { try log.publish(part) }
+            #expect(parts.count > 1 && parts.last?.count == 5)
+            // The leaves of the parts before the last stand between.
+            #expect(published[0].published == start...start + UInt64(many.count + parts.count - 2))
             #expect(note == (try log.head().note))
             try await store.expectSame(as: log)
             // So much is settled at once, within the savepoint or after it; by the usual limits the second batch waits.
@@ -120,6 +121,25 @@ struct PublishingTests {
             let waits = limits.least == RecentTables.Limits.usual.least
             #expect(settled == log.entries.count - (waits ? 6 : 0))
             #expect(recent == (waits ? 5 : 0))
+        }
+    }
+
+    @Test("A large submission that comes again is refused whole, since all of it stands there; one that is partly there as before")
+    func largeAgain() async throws {
+        try await withStore { store, alliance in
+            var log = try alliance.log()
+            try log.begin()
+            try await store.publish([Array(log.entries.dropLast())])
+            let many = try Self.many(2 * Press.batch.statements + 5, &log)
+            let (first, _) = try await store.publish([many])
+            #expect(first[0].published != nil)
+            let size = try await store.log(try origin()).size
+            let (again, _) = try await store.publish([many])
+            #expect(again[0].reasons == Array(repeating: .repeated, count: many.count))
+            let more = try log.licence("PK-9")
+            let (partly, _) = try await store.publish([many + [more]])
+            #expect(partly[0].reasons?.count ?? 0 <= many.count && partly[0].published == nil)
+            #expect(try await store.log(try origin()).size == size)
         }
     }
 

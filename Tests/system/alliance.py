@@ -144,6 +144,8 @@ class Node:
     """A member's node: its folder, its process, its control socket."""
 
     known = []
+    # Whether each process begins a session: the signals of a terminal reach the tests alone then.
+    has_session = True
 
     def __init__(self, alliance, name, listens, address):
         self.alliance = alliance
@@ -191,7 +193,7 @@ class Node:
                 stdout=log,
                 stderr=log,
                 env=environment(),
-                start_new_session=True,
+                start_new_session=self.has_session,
             )
 
     def start(self, *arguments):

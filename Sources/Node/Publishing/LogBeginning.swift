@@ -14,7 +14,7 @@ struct LogBeginning: Sendable {
     let logger: Logger
 
     /// Statements and bytes of what was said beyond the cut that are published again at once.
-    private static let page = (statements: 2_047, bytes: 2 << 20)
+    private static let page = (statements: 511, bytes: 1 << 20)
 
     /// Carries over what is missing.
     ///

@@ -8,8 +8,8 @@ import TransparencyLog
 enum EntryChecking {
     /// Fewer entries than this are not worth spreading over cores.
     private static let parallelFrom = 64
-    /// More than this is bulk, for which nobody waits; as much may come inline with a head.
-    private static let bulkFrom = 256
+    /// More than this is bulk: what one person publishes is less, and goes first.
+    static let bulkFrom = 64
     /// Entries that one thread checks without a look at what else is to be done: some milliseconds.
     private static let partSize = 64
 

@@ -15,9 +15,9 @@ struct LogWorker: Sendable {
     let verified: VerifiedSignatures
     var audit: AuditFile?
 
-    /// What has more entries or bytes than this gives way to other writes: as much as comes inline with a head.
-    private static let promptEntries = UInt64(ReplicationSettings().inlineEntries)
-    private static let promptBytes = ReplicationSettings().inlineBytes
+    /// What has more entries or bytes than this gives way to other writes.
+    private static let promptEntries = UInt64(EntryChecking.bulkFrom)
+    private static let promptBytes = 128 << 10
 
     /// What can be asked; see ``Replication/Effect``.
     enum Job: Sendable {
