@@ -119,7 +119,9 @@ struct Press {
                 let refusedNow = Self.refusals(outcome.verdicts.dropLast())
                 refused += refusedNow.map { (position + $0.position, $0.reason) }
                 position += batch.count
-                isRepeated = isRepeated && refusedNow.count == batch.count && refusedNow.allSatisfy { $0.reason == .repeated }
+                isRepeated =
+                    isRepeated && refusedNow.count == batch.count
+                    && refusedNow.allSatisfy { $0.reason == .repeated }
                 guard !isRepeated else { continue }
                 guard refused.isEmpty else { return .rollback }
                 last = log.size + UInt64(batch.count) - 1

@@ -124,7 +124,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("A large submission that comes again is refused whole, since all of it stands there; one that is partly there as before")
+    @Test("A large submission that comes again is refused whole: all of it stands there")
     func largeAgain() async throws {
         try await withStore { store, alliance in
             var log = try alliance.log()
