@@ -20,6 +20,7 @@ import Testing
         options.byzantine = 0
         options.chaos = 4_000
         options.spams = false
+        options.twins = 0
         var faults = Faults.none
         faults.publishing = 200_000
         switch bug.name {
@@ -53,19 +54,47 @@ import Testing
         case "keeps-old-counts", "ignores-cuts", "decides-by-arrival":
             options.charters = 10
             options.nodes = 5
-        case "keeps-fork-heads", "ends-at-first-quorum", "drops-set-aside", "keeps-forked-counts":
+        case "keeps-fork-heads":
+            // Mostly what replicas cosigned was known to all before the fork was; not what was cosigned for one side alone.
+            options.nodes = 7
+            options.quorum = 5
+            options.colluders = 3
+        case "ends-at-first-quorum", "drops-set-aside", "keeps-forked-counts":
             options.misbehave(.equivocates)
             options.nodes = 6
             options.charters = 0
             faults.latency = 1...400
-            // Mostly what replicas cosigned was known to all before the fork was.
-            if bug.name == "keeps-fork-heads" { faults.breaks = 30_000 }
         case "drops-by-quota", "starves-by-quota": options.spams = true
         case "keeps-removed":
             options.charters = 20
             options.nodes = 6
         case "signs-at-once", "no-taking-back":
             options.restores = 3
+        case "goes-on-when-told", "signs-when-replaced":
+            options.twins = 2
+            options.charters = 0
+            faults.publishing = 600_000
+            faults.disk = 1...80
+        case "counts-old-receipts":
+            // Copies that start together are refused, and begin anew.
+            options.twins = 3
+            options.charters = 0
+            faults.crashes = 20_000
+            faults.latency = 1...400
+        case "keeps-fork-proofs":
+            options.misbehave(.equivocates)
+            options.nodes = 6
+            options.charters = 0
+            options.topology = .line
+        case "cosigns-both-branches":
+            options.misbehave(.equivocates)
+            options.charters = 0
+            faults.latency = 1...400
+        case "counts-lines-twice", "counts-the-owner", "ignores-fork-proof":
+            // As many as the charter allows for: of 6 others 5 make a quorum.
+            options.nodes = 7
+            options.quorum = 5
+            options.colluders = 3
         case "no-charter-relay":
             options.charters = 2
             faults.publishing = 20_000
@@ -76,7 +105,7 @@ import Testing
     }
 
     @Test func thereAreEnough() {
-        #expect(Mistake.all.count >= 30)
+        #expect(Mistake.all.count >= 42)
         #expect(Set(Mistake.all.map(\.name)).count == Mistake.all.count)
     }
 
