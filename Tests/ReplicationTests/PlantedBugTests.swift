@@ -71,9 +71,11 @@ import Testing
         case "signs-at-once", "no-taking-back":
             options.restores = 3
         case "goes-on-when-told", "signs-when-replaced":
-            options.twins = 2
+            options.twins = 3
             options.charters = 0
-            faults.publishing = 600_000
+            // The copies must replace one another while officers still publish.
+            if bug.name == "signs-when-replaced" { options.chaos = 12_000 }
+            faults.publishing = 300_000
             faults.disk = 1...80
         case "counts-old-receipts":
             // Copies that start together are refused, and begin anew.
