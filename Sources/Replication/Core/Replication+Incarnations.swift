@@ -88,7 +88,11 @@ extension Replication {
         begun.highest = max(begun.highest, note.incarnation.number)
         guard begun.note == nil || begun.isRefused else { return own = begun }
         begun.note = note
+        #if DEBUG
+        if !PlantedBug.countsOldReceipts.isPlanted { begun.answers = [] }
+        #else
         begun.answers = []
+        #endif
         begun.isRefused = false
         begun.repeats = 0
         own = begun
@@ -154,6 +158,9 @@ extension Replication {
 
     /// Another copy of this node was started later and replicas have recorded it: this one is done.
     private mutating func standDown(for note: IncarnationNote) {
+        #if DEBUG
+        if PlantedBug.goesOnWhenTold.isPlanted { return }
+        #endif
         own?.successor = note.incarnation
         emit(.cancelTimer(.incarnation))
         emit(.superseded(origin: note.origin, by: note.incarnation))
