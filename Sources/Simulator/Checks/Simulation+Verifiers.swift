@@ -31,7 +31,7 @@ extension Simulation {
         let origin = isSuspect ? suspect[partners.random.index(suspect.count)] : partners.random.index(origins.count)
         let node = partners.random.index(nodes.count)
         guard let (log, note) = shown(origin, by: node), let question = question(about: log, origin),
-            let file = proof(of: question, in: log, note)
+            let file = proof(of: question, in: log, note, origin)
         else { return }
         verify(file, question, log, origin)
     }
@@ -79,7 +79,7 @@ extension Simulation {
     }
 
     /// Makes a proof as a node does.
-    private func proof(of question: ProofQuestion, in log: SimulatedLog, _ note: [UInt8]) -> ProofFile? {
+    private func proof(of question: ProofQuestion, in log: SimulatedLog, _ note: [UInt8], _ origin: Int) -> ProofFile? {
         guard log.state.isJudged, let row = log.row(question.row), let last = log.entries.last,
             let definition = BuiltInRegisters.definition(named: question.register),
             let inclusion = try? MerkleTree.inclusionProof(index: log.size - 1, size: log.size, reader: log)
@@ -97,6 +97,8 @@ extension Simulation {
         do throws(AllianceError) {
             return try ProofFile(parsing: ProofFile.make(from: material).encoded())
         } catch {
+            // Under a false state leaf nothing can be proven, also not by whoever would like to.
+            guard nodes[origin].misbehaviour != .liesAboutState else { return nil }
             violate("no proof can be made of \(question.key) in \(log.origin): \(error)")
             return nil
         }

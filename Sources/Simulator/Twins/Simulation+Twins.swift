@@ -119,7 +119,9 @@ extension Simulation {
 
     /// Whoever signs has its start recorded by a quorum, and holds what a quorum held before it started.
     func checkEstablished(_ node: Int) {
-        guard nodes[node].isHonest, plan.meetings == 0, let own = nodes[node].starts.last else { return }
+        guard nodes[node].isHonest, nodes[node].maySign, plan.meetings == 0, let own = nodes[node].starts.last else {
+            return
+        }
         let member = nodes[node].number
         let recording = origins.indices.filter { other in
             other != member
