@@ -50,6 +50,19 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     /// A node whose disk was put back signs before what others hold of its log is here again.
     case noTakingBack = "no-taking-back"
 
+    /// A node goes on after it was told that another copy of it was started later.
+    case goesOnWhenTold = "goes-on-when-told"
+    /// Receipts of an older start of the same node count for the newest.
+    case countsOldReceipts = "counts-old-receipts"
+    /// Fork proofs are kept, and told to nobody.
+    case keepsForkProofs = "keeps-fork-proofs"
+    /// A member counts as often as it has lines under a checkpoint.
+    case countsLinesTwice = "counts-lines-twice"
+    /// A log's owner counts as one of those that hold its log.
+    case countsTheOwner = "counts-the-owner"
+    /// A verifier takes no notice of a fork proof that it was given.
+    case ignoresForkProof = "ignores-fork-proof"
+
     /// The bugs of the present task.
     @TaskLocal package static var planted: Set<PlantedBug> = []
 
@@ -80,6 +93,12 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .starvesByQuota: "whoever publishes while another is beyond its quota waits as well"
         case .signsAtOnce: "a node signs before anybody has recorded its start"
         case .noTakingBack: "a restored node signs before what others hold of its log is here again"
+        case .goesOnWhenTold: "a node goes on after it was told of a later copy of it"
+        case .countsOldReceipts: "receipts of an older start count for the newest"
+        case .keepsForkProofs: "fork proofs are not passed on"
+        case .countsLinesTwice: "a member counts as often as it has signed a checkpoint"
+        case .countsTheOwner: "a log's owner counts in its quorums"
+        case .ignoresForkProof: "a verifier takes no notice of a fork proof"
         case .choosesByArrival: "of equally restrictive statements the first to come speaks"
         }
     }

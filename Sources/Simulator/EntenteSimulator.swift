@@ -14,6 +14,8 @@ struct EntenteSimulator: AsyncParsableCommand {
               entente-simulator --seed 1 --count 1000 --jobs 2
               entente-simulator --planted-bug list
               entente-simulator --planted-bug announces-early --count 100
+            With --colluders N beyond the bound of the charter, two quorums of one log are what is to be expected: the run says
+            so, and that every honest node can prove it.
             It exits with 1 where something that must hold did not; with a planted bug, where nothing found it.
             """)
 
@@ -31,6 +33,12 @@ struct EntenteSimulator: AsyncParsableCommand {
 
     @Option(help: "How many nodes misbehave, at most; drawn if not given.")
     var byzantine: Int?
+
+    @Option(help: "How many members collude with one that forks its log, also more than the charter allows for.")
+    var colluders: Int?
+
+    @Option(help: "How many copies of one member's node are started, where nobody misbehaves and charters stay.")
+    var twins: Int?
 
     @Option(help: "How often the charter is to change; drawn if not given, not at all in half of the runs.")
     var charters: Int?
@@ -54,6 +62,9 @@ struct EntenteSimulator: AsyncParsableCommand {
         guard nodes.map({ (2...40).contains($0) }) ?? true else { throw ValidationError("--nodes is 2 to 40") }
         guard count > 0, seed <= UInt64.max - count else { throw ValidationError("--count is at least 1") }
         guard (0...100).contains(charters ?? 0) else { throw ValidationError("--charters is 0 to 100") }
+        guard (0...37).contains(colluders ?? 0), (0...3).contains(twins ?? 0) else {
+            throw ValidationError("--colluders is 0 to 37, --twins 0 to 3")
+        }
         guard (1...256).contains(jobs) else { throw ValidationError("--jobs is 1 to 256") }
         guard chaos >= 0, bound ?? 1 > 0, chaos < 1 << 40, bound ?? 1 < 1 << 40, byzantine ?? 0 >= 0 else {
             throw ValidationError("times and counts are not negative")
@@ -79,6 +90,8 @@ struct EntenteSimulator: AsyncParsableCommand {
         options.byzantine = byzantine
         options.chaos = chaos
         options.charters = charters
+        options.colluders = colluders
+        options.twins = twins
         options.bound = bound
         options.keepsTrace = trace
         return options
@@ -115,6 +128,8 @@ struct EntenteSimulator: AsyncParsableCommand {
         var words: [String] = []
         if let nodes { words.append("--nodes \(nodes)") }
         if let byzantine { words.append("--byzantine \(byzantine)") }
+        if let colluders { words.append("--colluders \(colluders)") }
+        if let twins { words.append("--twins \(twins)") }
         if let charters { words.append("--charters \(charters)") }
         if chaos != 10_000 { words.append("--chaos \(chaos)") }
         if let bound { words.append("--bound \(bound)") }

@@ -90,6 +90,9 @@ import TransparencyLog
         )
         let done = node.handle(ingest.stored(other), now: .t0)
         #expect(done.cosigns.isEmpty)
+        // The shell is to record it as what counts at once, not after the next start; and once.
+        #expect(try ends(done).map(text) == [text(other.head())])
+        #expect(ends(node.handle(settled(other, 8, try other.head()), now: .t0)).isEmpty)
         let status = try #require(node.status(ofLog: pk.owner.origin))
         #expect(status.size == 8 && status.root == other.roots[8] && status.end == 8 && status.isForked)
     }

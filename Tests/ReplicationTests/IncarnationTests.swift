@@ -371,6 +371,122 @@ private struct Network {
         #expect(node.incarnationStanding == .established)
     }
 
+    /// The owner's node, which holds this log, with a receipt of its start from a replica.
+    private func owner(
+        of log: TestLog, _ snapshot: LogSnapshot? = nil
+    ) throws -> (node: Replication, answer: (String, TestLog, Int) throws -> Message) {
+        var node = Node("pk", alliance, logs: [try snapshot ?? log.snapshot()]).replication
+        _ = node.handle(.started, now: .t0)
+        let start = try IncarnationNote(
+            Incarnation(number: 1, value: Array(repeating: 1, count: 16)), signer: log.owner.signer)
+        _ = node.handle(.incarnationBegun(origin: log.owner.origin, note: start.bytes), now: .t0)
+        node.meet(1, "sv", alliance)
+        node.meet(2, "us", alliance)
+        return (
+            node,
+            { name, held, size in
+                let text = IncarnationReceipt.text(start, size: UInt64(size), root: held.roots[size], before: nil)
+                let line = try alliance.member(name).cosigner.sign(text, at: 1)
+                let receipt = try SignedNote(text: text, signatures: [line]).bytes
+                return .incarnation(IncarnationNews(note: start.bytes, receipts: [receipt]))
+            }
+        )
+    }
+
+    private func checks(_ effects: [Effect]) -> [(request: RequestID, size: UInt64, root: HashValue)] {
+        effects.compactMap {
+            if case .checkOldHead(let request, _, let size, let root) = $0 { (request, size, root) } else { nil }
+        }
+    }
+
+    /// Five entries, and another story from the third on.
+    private func tellings() -> (ours: TestLog, other: TestLog) {
+        var other = TestLog(alliance.member("pk"), 2)
+        other.append(3, salt: "another story")
+        return (TestLog(alliance.member("pk"), 5), other)
+    }
+
+    @Test("A replica that holds as many entries, but others, is no answer to go on with; its head is asked for")
+    func otherEntries() throws {
+        let (ours, other) = tellings()
+        var (node, answer) = try owner(of: ours)
+        _ = node.take(try answer("us", ours, 5), from: 2)
+        let effects = node.take(try answer("sv", other, 5), from: 1)
+        let sv = alliance.member("sv").id
+        #expect(node.incarnationStanding == .contradicted(size: 5, by: [sv]))
+        #expect(effects.messages(to: 1).contains(.wantHead(origin: ours.owner.origin)))
+        // The operator may know better than what one member signed; the member's head would still prove a fork.
+        #expect(!effects.contains(.established(origin: ours.owner.origin)))
+        #expect(
+            node.handle(.waived(member: sv), now: .t0).contains(.established(origin: ours.owner.origin)))
+    }
+
+    @Test("What a replica holds that has fewer entries is compared with our tree before its answer counts")
+    func fewerEntries() throws {
+        let (ours, other) = tellings()
+        for held in [ours, other] {
+            var (node, answer) = try owner(of: ours)
+            _ = node.take(try answer("us", ours, 5), from: 2)
+            let sv = alliance.member("sv").id
+            let check = try #require(checks(node.take(try answer("sv", held, 4), from: 1)).first)
+            #expect(check.size == 4 && check.root == held.roots[4])
+            guard case .waiting(1, let missing, false) = node.incarnationStanding, missing.contains(sv) else {
+                Issue.record("an answer counts that was not compared: \(node.incarnationStanding)")
+                continue
+            }
+            // A shell that could not read is asked again.
+            _ = node.handle(.oldHeadChecked(check.request, isConsistent: nil), now: .t0)
+            let again = try #require(checks(node.handle(.timer(.incarnation), now: .t0 + 1_000)).first)
+            let isOurs = again.root == ours.roots[4]
+            _ = node.handle(.oldHeadChecked(again.request, isConsistent: isOurs), now: .t0 + 1_000)
+            #expect(node.incarnationStanding == (isOurs ? .established : .contradicted(size: 4, by: [sv])))
+        }
+    }
+
+    @Test("What was taken back is compared as well: a replica's longer log may be another than the one that came")
+    func takenBackFromAnother() throws {
+        let (ours, other) = tellings()
+        var (node, answer) = try owner(of: ours, ours.snapshot(2))
+        _ = node.take(try answer("sv", other, 5), from: 1)
+        _ = node.take(try answer("us", ours, 5), from: 2)
+        let both = ["sv", "us"].map { alliance.member($0).id }
+        #expect(node.incarnationStanding == .takingBack(size: 5, from: both))
+        let fetch = try #require(node.take(.head(Announcement(note: try ours.head())), from: 2).fetches.first)
+        let range = try ours.answer(from: 2, to: 5, head: 5)
+        let ingest = try #require(node.handle(.rangeFetched(fetch.request, range), now: .t0).ingests.first)
+        _ = node.handle(ingest.stored(ours), now: .t0)
+        #expect(node.incarnationStanding == .contradicted(size: 5, by: [both[0]]))
+    }
+
+    @Test("The owner of a forked log says so, and does not wait for what lies beyond its end")
+    func forkedLog() throws {
+        let (ours, other) = tellings()
+        var snapshot = try ours.snapshot(2)
+        snapshot.fork = try ForkProof(
+            of: SignedNote(parsing: other.head()), SignedNote(parsing: ours.head()), branch: nil,
+            key: ours.owner.signer.verifierKey
+        ).bytes
+        var (node, answer) = try owner(of: ours, snapshot)
+        #expect(node.incarnationStanding == .forked)
+        // The start is recorded all the same, with what two replicas hold beyond; so a copy is told by whom it is replaced.
+        _ = node.take(try answer("sv", ours, 5), from: 1)
+        let recorded = node.take(try answer("us", other, 5), from: 2)
+        #expect(recorded.contains(.established(origin: ours.owner.origin)) && checks(recorded).isEmpty)
+        #expect(node.incarnationStanding == .forked)
+        let later = try IncarnationNote(
+            Incarnation(number: 2, value: Array(repeating: 2, count: 16)), signer: ours.owner.signer)
+        _ = node.take(.incarnation(IncarnationNews(note: later.bytes)), from: 1)
+        #expect(node.incarnationStanding == .superseded(by: later.incarnation))
+        // One that was established is told of the fork later.
+        (node, answer) = try owner(of: ours)
+        for (session, name) in [(1, "sv"), (2, "us")] as [(UInt64, String)] {
+            _ = node.take(try answer(name, ours, 5), from: session)
+        }
+        #expect(node.incarnationStanding == .established)
+        _ = node.take(.forkProof(snapshot.fork), from: 1)
+        #expect(node.incarnationStanding == .forked)
+    }
+
     @Test("Starts are recorded at a bounded rate, and one at a time")
     func rate() throws {
         let pk = alliance.member("pk")

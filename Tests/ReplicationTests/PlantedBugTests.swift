@@ -20,6 +20,7 @@ import Testing
         options.byzantine = 0
         options.chaos = 4_000
         options.spams = false
+        options.twins = 0
         var faults = Faults.none
         faults.publishing = 200_000
         switch bug.name {
@@ -53,7 +54,7 @@ import Testing
         case "keeps-old-counts", "ignores-cuts", "decides-by-arrival":
             options.charters = 10
             options.nodes = 5
-        case "keeps-fork-heads", "ends-at-first-quorum", "drops-set-aside", "keeps-forked-counts":
+        case "ends-at-first-quorum", "drops-set-aside", "keeps-forked-counts", "keeps-fork-heads":
             options.misbehave(.equivocates)
             options.nodes = 6
             options.charters = 0
@@ -69,6 +70,33 @@ import Testing
             options.nodes = 6
         case "signs-at-once", "no-taking-back":
             options.restores = 3
+        case "goes-on-when-told", "signs-when-replaced":
+            options.twins = 3
+            options.charters = 0
+            // The copies must replace one another while officers still publish.
+            if bug.name == "signs-when-replaced" { options.chaos = 12_000 }
+            faults.publishing = 300_000
+            faults.disk = 1...80
+        case "counts-old-receipts":
+            // Copies that start together are refused, and begin anew.
+            options.twins = 3
+            options.charters = 0
+            faults.crashes = 20_000
+            faults.latency = 1...400
+        case "keeps-fork-proofs":
+            options.misbehave(.equivocates)
+            options.nodes = 6
+            options.charters = 0
+            options.topology = .line
+        case "cosigns-both-branches":
+            options.misbehave(.equivocates)
+            options.charters = 0
+            faults.latency = 1...400
+        case "counts-lines-twice", "counts-the-owner", "ignores-fork-proof":
+            // As many as the charter allows for: of 6 others 5 make a quorum.
+            options.nodes = 7
+            options.quorum = 5
+            options.colluders = 3
         case "no-charter-relay":
             options.charters = 2
             faults.publishing = 20_000
@@ -79,7 +107,7 @@ import Testing
     }
 
     @Test func thereAreEnough() {
-        #expect(Mistake.all.count >= 30)
+        #expect(Mistake.all.count >= 42)
         #expect(Set(Mistake.all.map(\.name)).count == Mistake.all.count)
     }
 

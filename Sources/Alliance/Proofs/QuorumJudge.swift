@@ -16,6 +16,12 @@ public struct QuorumJudge: Sendable {
 
     /// The judge of the log of `owner` (a member's id) under a charter.
     public init(charter: Charter, owner: String) {
+        #if DEBUG
+        if PlantedBug.countsTheOwner.isPlanted {
+            (replicas, needed) = (charter.members.filter { $0.standing == .active }, charter.quorum)
+            return
+        }
+        #endif
         replicas = charter.replicas(of: owner)
         needed = charter.quorum
     }
@@ -39,6 +45,12 @@ public struct QuorumJudge: Sendable {
             guard !times.isEmpty else { continue }
             let (limit, overflow) = now.addingReportingOverflow(Self.clockTolerance)
             let credible = times.filter { overflow || $0 <= limit }
+            #if DEBUG
+            if PlantedBug.countsLinesTwice.isPlanted {
+                let again = QuorumJudgement.Holder(member: member, newest: credible.max(), earliest: credible.min())
+                holders += Array(repeating: again, count: times.count - 1)
+            }
+            #endif
             holders.append(
                 QuorumJudgement.Holder(member: member, newest: credible.max(), earliest: credible.min()))
         }

@@ -144,7 +144,12 @@ public struct NodeHealth: Sendable, Hashable {
     /// How far this start of the node is.
     mutating func judge(_ standing: IncarnationStanding, under charter: Charter, uptime: Int64) {
         guard standing != .none, let reason = standing.objection(under: charter) else { return }
-        if case .superseded = standing { return add(.critical, "superseded", reason) }
+        switch standing {
+        case .superseded: return add(.critical, "superseded", reason)
+        case .forked: return add(.critical, "forked", reason)
+        case .contradicted: return add(.critical, "contradicted", reason)
+        case .none, .waiting, .takingBack, .established: break
+        }
         add(uptime > 60 ? .critical : .attention, "starting", reason)
     }
 

@@ -6,8 +6,8 @@ extension IncarnationStanding {
     var waivable: [String] {
         switch self {
         case .waiting(_, let missing, _): missing
-        case .takingBack(_, let from): from
-        case .none, .established, .superseded: []
+        case .takingBack(_, let from), .contradicted(_, let from): from
+        case .none, .established, .superseded, .forked: []
         }
     }
 
@@ -22,6 +22,12 @@ extension IncarnationStanding {
         case .superseded:
             return "another copy of this node was started later: this one publishes nothing any more; stop the copy "
                 + "that should not run, and start this one again to go on here"
+        case .forked: return Self.forkedLog
+        case .contradicted(let size, _):
+            return
+                "\(names.joined(separator: ", ")) signed to hold entries of this member's log, up to \(size) or further, "
+                + "that are not those here: it was signed twice, or that is a mistake; see whether entente fork list says "
+                + "more there (Docs/operations.md, Starts); \(Self.way(names))"
         case .takingBack(let size, let from) where from.isEmpty:
             return "this member's log was published up to \(size), which is more than is here: it is taken back from "
                 + "whoever holds it; where that does not end, the log needs a new key (Docs/operations.md, Starts)"
@@ -37,6 +43,10 @@ extension IncarnationStanding {
                 + "second copy of it goes on; \(Self.way(names))"
         }
     }
+
+    static let forkedLog =
+        "this member's own log is forked (entente fork list): no replica cosigns it any more; the regulators' "
+        + "next charter gives it another log key (Docs/charter.md)"
 
     private static func way(_ names: [String]) -> String {
         names.first.map { "to go on without one: entente node waive \($0)" } ?? "it asks again every few seconds"

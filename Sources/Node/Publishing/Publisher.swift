@@ -89,9 +89,7 @@ actor Publisher {
             return
                 "a peer holds more of this member's log than this node; it is being taken back: try again in a moment"
         }
-        guard await driver.ownLogIsForked else { return nil }
-        return "this member's own log is forked (entente fork list): no replica cosigns it any more; the regulators' "
-            + "next charter gives it another log key (Docs/charter.md)"
+        return await driver.ownLogIsForked ? IncarnationStanding.forkedLog : nil
     }
 
     /// Waits for a moment where the node has just started: others answer within milliseconds if they are there.
@@ -147,8 +145,9 @@ actor Publisher {
                     + "as replica-2\(KeyFile.privateSuffix), or the like; until then this node cosigns nothing"
             }
         guard missing.log == nil else { return }
-        // Called again once this start may sign.
-        guard await driver.incarnationStanding == .established else { return }
+        // Called again once this start may sign; never in a forked log, which problem is to say.
+        let standing = await driver.incarnationStanding
+        guard standing == .established || standing == .forked else { return }
         if let reason = await objection() { return problem = reason }
         do {
             try await begin(identity.origin)

@@ -56,8 +56,10 @@ final class LogJobs: AsyncSequence, Sendable {
                 waiting[index] = job
                 return
             }
-        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .persistFork, .settleFork,
-            .recordIncarnation:
+        case .persistFork:
+            // Nobody who has the proof cosigns the log, also not what was to be cosigned before the proof came.
+            waiting.removeAll { if case .cosign = $0 { true } else { false } }
+        case .ingest, .checkOldHead, .persistHead, .recordContradiction, .settleFork, .recordIncarnation:
             break
         }
         waiting.append(job)

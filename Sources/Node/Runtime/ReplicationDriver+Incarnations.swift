@@ -13,8 +13,11 @@ extension ReplicationDriver {
         case .recordIncarnation(let origin, let note): enqueue(.recordIncarnation(note: note), origin)
         case .folderIsOlder: restored?.mark(logger)
         case .established(let origin):
-            identity.permit(signingIn: origin)
-            logger.info("this node may sign in its log", metadata: ["log": "\(origin)"])
+            // A start is recorded in a forked log as well, but nothing is signed there.
+            if incarnationStanding == .established {
+                identity.permit(signingIn: origin)
+                logger.info("this node may sign in its log", metadata: ["log": "\(origin)"])
+            }
             restored?.complete(logger, audit)
             newEstablishment.yield(origin)
         case .superseded(let origin, let later):

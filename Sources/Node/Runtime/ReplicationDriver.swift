@@ -517,7 +517,7 @@ extension ReplicationDriver {
         switch incarnationStanding {
         case .waiting, .takingBack: true
         case .none: !hasStarted
-        case .established, .superseded: false
+        case .established, .superseded, .forked, .contradicted: false
         }
     }
     /// Whether another copy of this node was started later.

@@ -73,6 +73,9 @@ extension Replication {
     /// Tells a peer of a log's fork, once.
     mutating func tellFork(_ log: Int, to peer: Int) {
         guard let proof = logs[log].fork, peers[peer].isUsable, !peers[peer].logs[log].toldFork else { return }
+        #if DEBUG
+        if PlantedBug.keepsForkProofs.isPlanted { return }
+        #endif
         peers[peer].logs[log].toldFork = true
         send(peer, .forkProof(proof.bytes))
         tellForkHeads(of: log, to: peer)

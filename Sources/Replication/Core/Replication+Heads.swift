@@ -143,6 +143,7 @@ extension Replication {
     }
 
     mutating func oldHeadChecked(_ request: RequestID, _ isConsistent: Bool?, _ now: Instant) {
+        if answerCompared(request, isConsistent, now) { return }
         for log in logs.indices {
             guard let index = logs[log].oldHeads.firstIndex(where: { $0.request == request }) else { continue }
             let old = logs[log].oldHeads[index]

@@ -8,47 +8,6 @@ internal import TransparencyLog
 // MARK: - Our own
 
 extension Replication {
-    /// How far this start is, as to our own log.
-    public var incarnationStanding: IncarnationStanding {
-        guard let own, let log = logIndex(own.origin) else { return .none }
-        if let successor = own.successor { return .superseded(by: successor) }
-        if own.isEstablished { return .established }
-        let missing = unheard(own)
-        let due = isRestored ? missing.count : max(0, membership.quorum - answered(own))
-        #if DEBUG
-        if PlantedBug.signsAtOnce.isPlanted { return .established }
-        if PlantedBug.noTakingBack.isPlanted, own.note != nil, !own.isRefused, due == 0 { return .established }
-        #endif
-        if own.note == nil || own.isRefused || due > 0 {
-            return .waiting(needed: max(due, 1), missing: missing, isRestored: isRestored)
-        }
-        let size = logs[log].size
-        let longer = own.answers.filter { $0.receipt.size > size && isCounted($0.member) }
-        let longest = max(longer.map(\.receipt.size).max() ?? 0, own.offered)
-        return longest > size ? .takingBack(size: longest, from: longer.map(\.member)) : .established
-    }
-
-    /// How many replicas have answered, or are done without.
-    private func answered(_ own: OwnIncarnation) -> Int {
-        membership.replicas(of: own.origin).count { member in
-            waived.containsExactly(member.id) || own.answers.contains { $0.member.isExactly(member.id) }
-        }
-    }
-
-    /// The members whose word is missing: with a replica key that is their receipt, else what they hold of our log.
-    private func unheard(_ own: OwnIncarnation) -> [String] {
-        membership.members.filter { member in
-            guard member.isActive, !member.id.isExactly(me), !waived.containsExactly(member.id) else { return false }
-            guard member.replicaKey != nil else { return isRestored && !heardOfOwnLog.containsExactly(member.id) }
-            return !own.answers.contains { $0.member.isExactly(member.id) }
-        }.map(\.id)
-    }
-
-    /// Whether a member's word on how long our log is stands: not where the operator does without it, or it is none any more.
-    private func isCounted(_ member: String) -> Bool {
-        !waived.containsExactly(member) && membership.members.contains { $0.isActive && $0.id.isExactly(member) }
-    }
-
     /// The charter in force gives us a log: this start is told there, unless it was.
     mutating func beginIncarnation(_ now: Instant) {
         guard let log = logs.firstIndex(where: \.isOwn) else {
@@ -71,6 +30,8 @@ extension Replication {
             for peer in peers.indices where peers[peer].isUsable { tellOwnIncarnation(to: peer) }
         }
         setIncarnationTimer(own, now)
+        // A comparison may have failed, or the log turned out forked.
+        reviewIncarnation(now)
     }
 
     private mutating func setIncarnationTimer(_ held: OwnIncarnation, _ now: Instant) {
@@ -88,7 +49,11 @@ extension Replication {
         begun.highest = max(begun.highest, note.incarnation.number)
         guard begun.note == nil || begun.isRefused else { return own = begun }
         begun.note = note
+        #if DEBUG
+        if !PlantedBug.countsOldReceipts.isPlanted { begun.answers = [] }
+        #else
         begun.answers = []
+        #endif
         begun.isRefused = false
         begun.repeats = 0
         own = begun
@@ -111,7 +76,7 @@ extension Replication {
             for receipt in receipts {
                 let known = (own?.answers ?? []).map(\.member)
                 guard let member = try replica(of: receipt, log, known: known) else { continue }
-                own?.answers.append((member, receipt))
+                own?.answers.append(StartAnswer(member: member, receipt: receipt))
                 if let before = receipt.before, !held.history.contains(before) {
                     becomeRestored()
                 }
@@ -154,6 +119,9 @@ extension Replication {
 
     /// Another copy of this node was started later and replicas have recorded it: this one is done.
     private mutating func standDown(for note: IncarnationNote) {
+        #if DEBUG
+        if PlantedBug.goesOnWhenTold.isPlanted { return }
+        #endif
         own?.successor = note.incarnation
         emit(.cancelTimer(.incarnation))
         emit(.superseded(origin: note.origin, by: note.incarnation))
@@ -169,7 +137,10 @@ extension Replication {
 
     /// Looks whether this start may sign now.
     mutating func reviewIncarnation(_ now: Instant) {
-        guard let held = own, !held.isEstablished, incarnationStanding == .established else { return }
+        compareAnswers()
+        guard let held = own, !held.isEstablished, held.successor == nil, let log = logIndex(held.origin),
+            progress(held, log) == .established
+        else { return }
         own?.isEstablished = true
         isRestored = false
         emit(.cancelTimer(.incarnation))

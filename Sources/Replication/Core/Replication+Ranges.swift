@@ -296,6 +296,8 @@ extension Replication {
             reject(storing.peer, Rejection(.falseStateLeaf, origin: logs[log].origin, detail))
         }
         guard storing.answer.to == storing.head.size else { return reviewOffers(log, now) }
+        // Of a forked log it was taken to its end: the shell records that as counted, and not only after a restart.
+        if logs[log].ending != nil { logs[log].needsSettling = true }
         precondition(root == storing.head.root, "the shell stored what is not under the head")
         guard var head = logs[log].offer(storing.head)?.head else { preconditionFailure("a head in use is kept") }
         // Early ones have come while it was being stored.

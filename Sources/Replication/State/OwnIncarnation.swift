@@ -12,6 +12,11 @@ public enum IncarnationStanding: Hashable, Sendable {
     ///
     /// - Parameter from: who says so, by id; nobody where only a peer without a replica key or our own record does.
     case takingBack(size: UInt64, from: [String])
+    /// These members, by id, say of the log up to `size`, which is the least that any of them names, what is not so here. Their
+    /// receipts are what they say; the heads that they hold would prove a fork.
+    case contradicted(size: UInt64, by: [String])
+    /// A proof is held that the log is forked: nothing more is signed in it, whoever records this start.
+    case forked
     /// Recorded by a quorum: this node may sign.
     case established
     /// Another copy of this node was started later: this one signs nothing any more.
@@ -26,7 +31,7 @@ struct OwnIncarnation: Sendable {
     /// This start; nil before the shell has made the note, or had the key for it.
     var note: IncarnationNote?
     /// The answers to it, one a member.
-    var answers: [(member: String, receipt: IncarnationReceipt)] = []
+    var answers: [StartAnswer] = []
     var isEstablished = false
     var successor: Incarnation?
     /// The size of the largest head of our own log that our key signed, as a peer showed or our own record says.
@@ -49,6 +54,19 @@ struct OwnIncarnation: Sendable {
         offered = publishedSize
         highest = history.map(\.number).max() ?? 0
     }
+}
+
+/// What a replica answered to this start.
+struct StartAnswer: Sendable {
+    let member: String
+    let receipt: IncarnationReceipt
+    /// Whether what it holds is the beginning of what is held here; nil while that was not compared, or less is held here.
+    var isOurs: Bool?
+    /// The shell is comparing.
+    var check: RequestID?
+
+    /// Whether it counts only once it was compared with the tree of a log of this size.
+    func isOpen(at size: UInt64) -> Bool { isOurs == nil && receipt.size <= size }
 }
 
 /// The newest start of another member's node that is recorded here.

@@ -61,32 +61,33 @@ struct SimulatedAlliance: Sendable {
 
     private static let made = Mutex<[[Int]: SimulatedAlliance]>([:])
 
-    /// The alliance of so many members; its quorum is the smallest that a charter may have.
-    static func of(_ count: Int, newcomers: [Int] = []) -> SimulatedAlliance {
-        made.withLock { made in
-            let key = [count] + newcomers
+    /// The alliance of so many members; its quorum is the smallest that a charter may have, where nothing else is said.
+    static func of(_ count: Int, newcomers: [Int] = [], quorum: Int? = nil) -> SimulatedAlliance {
+        let quorum = quorum ?? (count - 1) / 2 + 1
+        return made.withLock { made in
+            let key = [count, quorum] + newcomers
             if let alliance = made[key] { return alliance }
-            let alliance = SimulatedAlliance(count, newcomers)
+            let alliance = SimulatedAlliance(count, newcomers, quorum)
             made[key] = alliance
             return alliance
         }
     }
 
-    private init(_ count: Int, _ newcomers: [Int]) {
+    private init(_ count: Int, _ newcomers: [Int], _ quorum: Int) {
         let members = (0..<count).map { SimulatedMember($0) }
         self.members = members
         self.newcomers = newcomers
-        charter = Self.first(of: members.indices.filter { !newcomers.contains($0) }.map { members[$0] })
-        complete = Self.first(of: members)
+        charter = Self.first(of: members.indices.filter { !newcomers.contains($0) }.map { members[$0] }, quorum)
+        complete = Self.first(of: members, quorum)
         membership = Membership(charter)
     }
 
-    private static func first(of members: [SimulatedMember]) -> VerifiedCharter {
+    private static func first(of members: [SimulatedMember], _ quorum: Int) -> VerifiedCharter {
         let count = members.count
         let draft = Charter(
             alliance: "Virtual alliance of \(count)", issued: Timestamp(seconds: start - 86_400),
             expires: Timestamp(seconds: start + 365 * 86_400), threshold: count / 2 + 1,
-            quorum: (count - 1) / 2 + 1,
+            quorum: quorum,
             registers: BuiltInRegisters.all.map {
                 SharedRegister(name: $0.name, definition: HashValue.sha256($0.descriptor), merge: .each)
             }, members: members.map(charterMember))

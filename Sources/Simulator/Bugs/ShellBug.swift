@@ -22,6 +22,10 @@ enum ShellBug: String, CaseIterable, Sendable {
     case dropsSetAside = "drops-set-aside"
     /// Does not count a forked log again once it is set back.
     case keepsForkedCounts = "keeps-forked-counts"
+    /// Finishes a publication after another copy of the node has replaced it.
+    case signsWhenReplaced = "signs-when-replaced"
+    /// Cosigns both of two heads that contradict each other.
+    case cosignsBothBranches = "cosigns-both-branches"
     /// Lets a removed member stay connected.
     case keepsRemoved = "keeps-removed"
 
@@ -39,6 +43,8 @@ enum ShellBug: String, CaseIterable, Sendable {
         case .keepsOldCounts: "what a charter cuts is not counted again"
         case .dropsSetAside: "what is set aside of a forked log is dropped"
         case .keepsForkedCounts: "a forked log that is set back is not counted again"
+        case .signsWhenReplaced: "a publication is finished after another copy of the node has replaced it"
+        case .cosignsBothBranches: "both of two heads that contradict each other are cosigned"
         case .keepsRemoved: "a removed member stays connected"
         }
     }

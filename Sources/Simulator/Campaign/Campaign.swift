@@ -43,6 +43,11 @@ struct CampaignSummary: Sendable {
     private(set) var messages = 0
     private(set) var crashes = 0
     private(set) var restores = 0
+    private(set) var twins = 0
+    private(set) var colluding = 0
+    private(set) var splits = 0
+    private(set) var proofs = 0
+    private(set) var contradictoryProofs = 0
     private(set) var partitions = 0
     private(set) var contradictions = 0
     private(set) var forks = 0
@@ -67,6 +72,11 @@ struct CampaignSummary: Sendable {
         messages += report.statistics.messages
         crashes += report.statistics.crashes
         restores += report.statistics.restores
+        twins += report.statistics.twins
+        colluding += report.misbehaviours.contains(Misbehaviour.forksWithOthers.rawValue) ? 1 : 0
+        splits += report.splits.isEmpty ? 0 : 1
+        proofs += report.statistics.acceptedProofs
+        contradictoryProofs += report.statistics.contradictoryProofs
         partitions += report.statistics.partitions
         contradictions += report.statistics.contradictions
         forks += report.statistics.forks
@@ -87,6 +97,8 @@ struct CampaignSummary: Sendable {
               nodes: \(spread); \(misbehaving) with members that misbehave
               \(virtualSeconds) virtual seconds, \(entries) entries, \(messages) messages
               \(crashes) crashes, \(restores) disks put back, \(partitions) partitions, \(contradictions) contradictions found, \(forks) fork proofs kept
+              \(twins) copies of nodes, \(colluding) seeds with members that collude, \(splits) with two quorums of one log as documented
+              \(proofs) proofs accepted by partners, \(contradictoryProofs) against another
               \(charters) later charters in \(changing) seeds, \(contests) of them contradict another
               the slowest agreed \(slowest) ms after healing
             """

@@ -12,12 +12,18 @@ extension SimulationReport {
             "  \(counts.entries) entries, \(counts.cosignatures) cosignatures, \(counts.contradictions) contradictions, "
                 + "\(counts.forks) fork proofs")
         lines.append(
-            "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.restores) disks put back, \(counts.partitions) partitions, "
+            "  \(counts.connections) connections, \(counts.crashes) crashes, \(counts.restores) disks put back, \(counts.twins) twins, \(counts.partitions) partitions, "
                 + "\(counts.probes) quiet publications")
         if counts.charters > 0 {
             lines.append(
                 "  \(counts.charters) charters, \(counts.contests) of them contradict another, taken up "
                     + "\(counts.adoptions) times, \(counts.recounts) logs counted again")
+        }
+        lines.append(
+            "  \(counts.proofs) proofs shown, \(counts.acceptedProofs) accepted, "
+                + "\(counts.contradictoryProofs) of them against another")
+        for split in splits {
+            lines.append("  \(split): more collude than the charter allows for; every honest node holds a fork proof")
         }
         lines.append("  rejections: \(rejections.isEmpty ? "none" : rejections)")
         lines.append("  trace \(String(traceDigest, radix: 16))")

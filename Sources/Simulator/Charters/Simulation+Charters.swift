@@ -72,7 +72,7 @@ extension Simulation {
                 endSession(index, first: isFirst)
             } else {
                 let id = isFirst ? sessions[index].idAtFirst : sessions[index].idAtSecond
-                feed(node, .peerRestricted(id, !nodes[node].knowsRoster(of: peer)))
+                feed(node, .peerRestricted(id, !nodes[node].knowsRoster(of: nodes[peer].number)))
             }
             guard nodes[node].life == life else { return }
         }
@@ -87,8 +87,8 @@ extension Simulation {
 
     /// Ends a log with a leaf that names the charter in force, where nobody can compare its maps until then.
     func nameCharter(_ node: Int) {
-        if nodes[node].logs[node].size == 0 { publish(node) }
-        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].logs[node].needsLeaf else { return }
+        if nodes[node].ownLog.size == 0 { publish(node) }
+        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].ownLog.needsLeaf else { return }
         nodes[node].isPublishing = true
         plan(.publish([], under: nodes[node].charterDigest), on: node)
     }
@@ -96,8 +96,10 @@ extension Simulation {
     /// Sends a peer every charter of a version that is held.
     func serveCharters(_ version: UInt64, to peer: PeerID, from node: Int) {
         if nodes[node].misbehaviour == .withholds && random.happens(500_000) { return }
+        guard let (index, isFirst) = session(of: node, peer) else { return }
+        let asker = other(index, isFirst: isFirst)
         for charter in nodes[node].chain.all where UInt64(charter.charter.version) == version {
-            for bytes in outgoing(.charter(version: version, bytes: charter.file), from: node) {
+            for bytes in outgoing(.charter(version: version, bytes: charter.file), from: node, to: asker) {
                 send(bytes, from: node, to: peer)
             }
         }

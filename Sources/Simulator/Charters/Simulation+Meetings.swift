@@ -30,12 +30,12 @@ extension Simulation {
         let ended = nodes.indices.filter { node in
             nodes[node].isHonest && belongs(node) && !assembly.mended.contains(node)
                 && nodes[node].chain.current.digest == newest
-                && nodes[node].logs[node].state.end?.reason == .otherCharter
+                && nodes[node].ownLog.state.end?.reason == .otherCharter
         }
         if !ended.isEmpty, let place = assembly.mend(ended, ownLogs, &random) { announce(place) }
     }
 
-    private var ownLogs: [SimulatedLog] { nodes.indices.map { nodes[$0].logs[$0] } }
+    private var ownLogs: [SimulatedLog] { origins.indices.map { nodes[$0].ownLog } }
 
     private func announce(_ place: Int) {
         let made = assembly.made[place]
@@ -87,7 +87,7 @@ extension Simulation {
             note("\(newcomer) joins under charter \(chain.current.charter.version)")
             nodes[newcomer].hasJoined = true
             nodes[newcomer].take(chain)
-            for log in nodes.indices { _ = nodes[newcomer].logs[log].follow(chain, checks) }
+            for log in origins.indices { _ = nodes[newcomer].logs[log].follow(chain, checks) }
             queue.plan(.start(newcomer), at: now + random.number(200...2_000))
         }
     }

@@ -19,6 +19,8 @@ struct Ledger {
     private var receipts: [[Int: (size: UInt64, root: HashValue)]]
     /// Who cosigned which heads, by log.
     private var cosigners: [Int: [CosignedHead: Set<Int>]] = [:]
+    /// The heads that a quorum cosigned, by log.
+    private var finals: [Int: [FinalHead]] = [:]
     /// The logs that each honest node has evidence against.
     private(set) var evidence: [Set<Int>]
     /// The cosignatures that were really made.
@@ -56,6 +58,14 @@ struct Ledger {
         }
     }
 
+    /// A copy of a node was made: what it cosigned and knows is what its disk says.
+    mutating func addCopy(of node: Int, isOld: Bool) {
+        roots.append([MerkleTree.emptyRoot])
+        receipts.append(isOld ? [:] : receipts[node])
+        evidence.append(isOld ? [] : evidence[node])
+        charters.append(charters[node])
+    }
+
     /// What was published and never reached anybody is gone with its disk: the log goes on without it.
     mutating func goesOn(_ node: Int, with log: SimulatedLog) { roots[node] = log.roots }
 
@@ -74,6 +84,24 @@ struct Ledger {
     mutating func cosigned(_ head: Checkpoint, _ origin: Int, by node: Int) {
         receipts[node][origin] = (head.size, head.root)
         cosigners[origin, default: [:]][CosignedHead(size: head.size, root: head.root), default: []].insert(node)
+    }
+
+    /// The nodes that cosigned a head.
+    func cosigners(of origin: Int, _ head: Checkpoint) -> Set<Int> {
+        cosigners[origin]?[CosignedHead(size: head.size, root: head.root)] ?? []
+    }
+
+    /// The heads of a log that had a quorum at some moment.
+    func finals(of origin: Int) -> [FinalHead] { finals[origin] ?? [] }
+
+    /// Takes note of a head with a quorum.
+    ///
+    /// - Returns: one that contradicts it, if it is new.
+    mutating func add(_ head: FinalHead, of origin: Int) -> FinalHead? {
+        let known = finals(of: origin)
+        guard !known.contains(where: { $0.size == head.size && $0.root == head.root }) else { return nil }
+        finals[origin] = known + [head]
+        return known.first { !$0.agrees(with: head) }
     }
 
     /// A head that replicas cosigned.

@@ -8,22 +8,23 @@ extension Simulation {
     /// The first thing on which honest nodes do not agree yet; nil if they agree: all hold every honest log, its
     /// documents and every honest cosignature durably, and know who told two stories.
     func difference() -> String? {
-        let honest = nodes.indices.filter { nodes[$0].isHonest && belongs($0) }
+        let honest = nodes.indices.filter { nodes[$0].isHonest && belongs($0) && !nodes[$0].isRetired }
+        if let text = differenceOfCopies() { return text }
         if let down = honest.first(where: { !nodes[$0].isUp }) { return "node \(down) is down" }
         if let waiting = honest.first(where: { !nodes[$0].maySign && canBeRecorded($0) }) {
             let standing = nodes[waiting].replication?.incarnationStanding
             return "node \(waiting) has started and may not sign yet: \(standing.map { "\($0)" } ?? "")"
         }
         if let text = differenceOfCharters(honest) { return text }
-        for origin in honest {
+        for origin in origins.indices where nodes[origin].isHonest && belongs(origin) && isWhole(origin, honest) {
             for node in honest {
                 if let text = difference(on: origin, at: node, honest) { return text }
             }
         }
-        for origin in nodes.indices where nodes[origin].isHonest && !belongs(origin) {
+        for origin in origins.indices where nodes[origin].isHonest && !belongs(origin) {
             if let text = differenceWithoutOwner(of: origin, honest) { return text }
         }
-        for origin in nodes.indices where !nodes[origin].isHonest {
+        for origin in origins.indices where !isSound(origin) {
             if let text = missingEvidence(of: origin, honest) { return text }
         }
         return differenceOfForks(honest)
@@ -31,11 +32,17 @@ extension Simulation {
 
     /// Whether enough honest members are there to record a node's start: others may withhold their word.
     private func canBeRecorded(_ node: Int) -> Bool {
-        let others = nodes.indices.filter { $0 != node && nodes[$0].isHonest && belongs($0) && isActive($0) }
+        let others = nodes.indices.filter {
+            nodes[$0].number != nodes[node].number && nodes[$0].isHonest && belongs($0) && isActive($0)
+                && !nodes[$0].isRetired
+        }
         // A restored one asks everybody: it may wait for what a member withholds, or what somebody took in a part of before it
         // was lost.
+        // In a forked log nothing is published any more, and what lies beyond its end comes back to nobody.
+        if !nodes[node].ownLog.fork.isEmpty { return false }
         if nodes[node].isRestored {
-            return nodes.allSatisfy { $0.isHonest && $0.logs[node].acceptedSize <= $0.logs[node].size }
+            let number = nodes[node].number
+            return nodes.allSatisfy { $0.isHonest && $0.logs[number].acceptedSize <= $0.logs[number].size }
         }
         return others.count >= nodes[node].charter.quorum
     }
@@ -51,15 +58,34 @@ extension Simulation {
     /// Whether a neighbour gives a node documents: not where a member was suspended before it had a roster that counts.
     private func isGivenDocuments(_ node: Int) -> Bool {
         nodes.indices.contains { other in
-            other != node && nodes[other].isHonest && belongs(other) && topology.connects(node, other, of: nodes.count)
-                && nodes[node].knowsRoster(of: other) && nodes[other].knowsRoster(of: node)
+            other != node && nodes[other].isHonest && belongs(other) && !nodes[other].isRetired
+                && isNeighbour(node, other)
+                && nodes[node].knowsRoster(of: nodes[other].number) && nodes[other].knowsRoster(of: nodes[node].number)
+        }
+    }
+
+    /// Of two copies of a node one goes on, once they can be told.
+    private func differenceOfCopies() -> String? {
+        guard let member = twins.member, isTwinned(member) else { return nil }
+        let living = copies(of: member).filter { !nodes[$0].isRetired }
+        return living.count == 1 ? nil : "\(living.count) copies of node \(member) go on: \(living)"
+    }
+
+    /// Whether a log must go on: not where two copies forked it, nor where somebody took in a part of what only the copy holds
+    /// that has stood down.
+    private func isWhole(_ origin: Int, _ honest: [Int]) -> Bool {
+        guard isTwinned(origin) else { return true }
+        return honest.allSatisfy { node in
+            let log = nodes[node].logs[origin]
+            return log.fork.isEmpty && log.acceptedSize <= nodes[living(origin)].ownLog.size
         }
     }
 
     private func difference(on origin: Int, at node: Int, _ honest: [Int]) -> String? {
-        let size = nodes[origin].logs[origin].size
+        let owner = living(origin)
+        let size = nodes[owner].ownLog.size
         let log = nodes[node].logs[origin]
-        if !nodes[origin].maySign, size == 0 || nodes[origin].isRestored && !canBeRecorded(origin) { return nil }
+        if !nodes[owner].maySign, size == 0 || nodes[owner].isRestored && !canBeRecorded(owner) { return nil }
         if size == 0 { return "log \(origin) has not begun" }
         if log.size != size { return "node \(node) holds \(log.size) of \(size) of log \(origin)" }
         guard let note = try? SignedNote(parsing: log.head), let head = try? Checkpoint(parsing: note.text),
@@ -69,8 +95,8 @@ extension Simulation {
             if isLost(log, on: node) { return nil }
             return "counting in log \(origin) has ended at node \(node), at \(end.index): \(end.reason.rawValue)"
         }
-        if log.needsLeaf, nodes[origin].maySign { return "log \(origin) does not name the charter in force" }
-        let cosigners = log.isJudged(at: size) ? honest.filter { $0 != origin && isActive($0) } : []
+        if log.needsLeaf, nodes[owner].maySign { return "log \(origin) does not name the charter in force" }
+        let cosigners = log.isJudged(at: size) ? honest.filter { nodes[$0].number != origin && isActive($0) } : []
         for other in cosigners {
             let key = nodes[other].member.replica.verifierKey
             if !note.signatures.contains(where: { $0.isAttributed(to: key) }) {
@@ -80,7 +106,11 @@ extension Simulation {
         if cosigners.count >= alliance.membership.quorum && log.firstQuorum == nil && plan.meetings == 0 {
             return "node \(node) has stored no quorum of log \(origin)"
         }
-        if isGivenDocuments(node), let missing = nodes[node].missing(log.documents).first {
+        let missing = nodes[node].missing(log.documents).first { need in
+            // What only the copy holds that stood down comes from nobody.
+            !isTwinned(origin) || honest.contains { nodes[$0].documents[need.digest] != nil }
+        }
+        if isGivenDocuments(node), let missing {
             return "node \(node) lacks document \(missing.digest.hex.prefix(8)) of log \(origin)"
         }
         return nil
@@ -104,7 +134,7 @@ extension Simulation {
         }
         for node in honest where nodes[node].logs[origin].fork.isEmpty {
             let log = nodes[node].logs[origin]
-            for other in honest where other != node && topology.connects(node, other, of: nodes.count) {
+            for other in honest where isNeighbour(node, other) {
                 guard let head = Self.checkpoint(of: nodes[other].logs[origin].head), head.size <= log.size,
                     !log.has(head.size, head.root)
                 else { continue }
@@ -115,15 +145,26 @@ extension Simulation {
         return nil
     }
 
+    /// What a quorum held of a log that two copies of a node signed is there in the end.
+    private func checkFinal(_ log: SimulatedLog, _ origin: Int, on node: Int) {
+        guard isTwinned(origin), log.isSettled || log.size >= nodes[living(origin)].ownLog.size else { return }
+        for head in ledger.finals(of: origin) where !log.has(head.size, head.root) {
+            violate("node \(node) lost \(head.size) entries of log \(origin), which a quorum held")
+        }
+    }
+
     /// Equal logs give equal views, whole ones too, however their rows came; and what was acknowledged is there.
     func checkViews() {
         var views: [Ledger.State: HashValue] = [:]
-        for node in nodes.indices where nodes[node].isHonest && belongs(node) {
-            if !nodes[node].isRestored, nodes[node].logs[node].size < ledger.published(by: node) {
+        for node in nodes.indices where nodes[node].isHonest && belongs(node) && !nodes[node].isRetired {
+            if !nodes[node].isRestored, !isTwinned(nodes[node].number),
+                nodes[node].ownLog.size < ledger.published(by: node)
+            {
                 violate("node \(node) lost acknowledged entries")
             }
-            for origin in nodes.indices {
+            for origin in origins.indices {
                 let log = nodes[node].logs[origin]
+                checkFinal(log, origin, on: node)
                 let state = Ledger.State(
                     origin: origin, size: log.size, root: log.root, charters: nodes[node].charters.decided)
                 let view = ViewDigest.whole(log, checks, turn: node)

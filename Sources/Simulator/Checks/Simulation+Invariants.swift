@@ -10,23 +10,23 @@ extension Simulation {
     /// What was published stays, and no size is ever given a second root: an honest log only ever grows.
     func checkPublished(since before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
-        let log = nodes[node].logs[node]
-        if !ledger.extend(node, with: log) {
+        let (log, number) = (nodes[node].ownLog, nodes[node].number)
+        if !isTwinned(number), !ledger.extend(node, with: log) {
             violate("node \(node) has published two heads of one size")
         }
-        checkVerdicts(of: log, from: before.size, node, on: node)
+        checkVerdicts(of: log, from: before.size, number, on: node)
     }
 
     /// What a node comes back with: all that it published, cosigned and proved.
     func checkRestart(_ node: Int) {
         guard nodes[node].isHonest else { return }
         checkCharterRestart(node)
-        if !nodes[node].isRestored, !ledger.extend(node, with: nodes[node].logs[node]) {
+        if !nodes[node].isRestored, !isTwinned(nodes[node].number), !ledger.extend(node, with: nodes[node].ownLog) {
             violate(
-                "node \(node) lost acknowledged entries: \(nodes[node].logs[node].size) of \(ledger.published(by: node))"
+                "node \(node) lost acknowledged entries: \(nodes[node].ownLog.size) of \(ledger.published(by: node))"
             )
         }
-        for origin in nodes.indices {
+        for origin in origins.indices {
             if let receipt = ledger.receipt(of: origin, by: node),
                 !nodes[node].logs[origin].holds(receipt.size, receipt.root)
             {
@@ -44,7 +44,7 @@ extension Simulation {
     func checkStored(_ origin: Int, since before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
         let log = nodes[node].logs[origin]
-        if nodes[origin].isHonest && ledger.root(origin, at: log.size) != log.root {
+        if isSound(origin) && ledger.root(origin, at: log.size) != log.root {
             violate("node \(node) stored something else than node \(origin) published")
         }
         if log.roots[Int(before.size)] != before.root { violate("node \(node) changed the past of log \(origin)") }
@@ -96,8 +96,11 @@ extension Simulation {
     func checkCosigned(_ head: Checkpoint, _ origin: Int, _ before: SimulatedLog, on node: Int) {
         guard nodes[node].isHonest else { return }
         let log = nodes[node].logs[origin]
-        if origin == node { violate("node \(node) cosigned its own log") }
+        if origin == nodes[node].number { violate("node \(node) cosigned its own log") }
         if !log.has(head.size, head.root) { violate("node \(node) cosigned a head that it does not hold") }
+        if let last = ledger.receipt(of: origin, by: node), last.size <= log.size, !log.has(last.size, last.root) {
+            violate("node \(node) cosigned two heads of log \(origin) that contradict each other")
+        }
         if head.size < before.cosigned { violate("node \(node) cosigned less than before") }
         if log.state.end != nil { violate("node \(node) cosigned a false state leaf") }
         if !log.isJudged(at: head.size) { violate("node \(node) cosigned what it could not compare") }
@@ -123,14 +126,14 @@ extension Simulation {
         guard nodes[node].isHonest else { return }
         statistics.contradictions += 1
         ledger.convicted(origin, by: node)
-        if nodes[origin].isHonest { violate("node \(node) calls honest log \(origin) contradicted") }
+        if isSound(origin) { violate("node \(node) calls honest log \(origin) contradicted") }
     }
 
     func checkFork(_ proof: [UInt8], of origin: Int, on node: Int) {
         guard nodes[node].isHonest else { return }
         statistics.forks += 1
         ledger.convicted(origin, by: node)
-        if nodes[origin].isHonest { violate("node \(node) holds a fork proof against honest log \(origin)") }
+        if isSound(origin) { violate("node \(node) holds a fork proof against honest log \(origin)") }
         if (try? ForkProof(parsing: proof).verify(by: nodes[origin].member.log.verifierKey)) == nil {
             violate("node \(node) holds a fork proof against log \(origin) that proves nothing")
         }
@@ -163,7 +166,7 @@ extension Simulation {
         }
         // Under one of two charters that contradict each other, a leaf that names the other is false.
         if rejection.reason == .falseStateLeaf && assembly.hasContradicted { return }
-        if nodes[blamed].isHonest && nodes[origin].isHonest {
+        if nodes[blamed].isHonest && isSound(origin) {
             violate("node \(node) finds fault with honest log \(origin): \(rejection)")
         }
     }

@@ -49,6 +49,8 @@ extension Simulation {
         }
         if random.happens(faults.partitions) { partition() }
         saveDisks()
+        tickTwins()
+        askForProof()
         checkMemory()
         checkSessions()
         advancePhase()
@@ -57,7 +59,7 @@ extension Simulation {
     // MARK: Starting and crashing
 
     private func startNode(_ node: Int) {
-        guard !nodes[node].isUp, nodes[node].hasJoined else { return }
+        guard !nodes[node].isUp, nodes[node].hasJoined, !nodes[node].isRetired else { return }
         nodes[node].life += 1
         nodes[node].signatures = []
         nodes[node].diskFree = now
@@ -74,7 +76,8 @@ extension Simulation {
         let isFirst = nodes[node].life == 1
         feed(node, .started)
         if isFirst {
-            for other in (node + 1)..<max(node + 1, nodes.count) where topology.connects(node, other, of: nodes.count) {
+            let others = node < origins.count ? (node + 1)..<max(node + 1, origins.count) : 0..<origins.count
+            for other in others where isNeighbour(node, other) {
                 dial(node, other)
             }
         }
@@ -101,7 +104,9 @@ extension Simulation {
                 make(write, on: node)
             }
         }
-        if options.shellBug == .restoresBackup, let old = nodes[node].backup { nodes[node].logs[node] = old }
+        if options.shellBug == .restoresBackup, let old = nodes[node].backup {
+            nodes[node].logs[nodes[node].number] = old
+        }
         queue.plan(.start(node), at: now + random.number(50...4_000))
     }
 
@@ -109,20 +114,22 @@ extension Simulation {
 
     /// An officer submits some statements.
     func publish(_ node: Int) {
-        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].logs[node].isOpen else { return }
-        let log = nodes[node].logs[node]
+        guard nodes[node].maySign, !nodes[node].isPublishing, nodes[node].ownLog.isOpen else { return }
+        let log = nodes[node].ownLog
         let statements =
             log.size == 0
-            ? workload.beginning(of: node, log, &random)
+            ? workload.beginning(of: nodes[node].number, log, &random)
             : workload.batch(
-                for: node, log, others: nodes[node].logs, isCareless: nodes[node].isCareless, &random)
+                for: nodes[node].number, log, others: nodes[node].logs, isCareless: nodes[node].isCareless, &random)
         submit(statements, on: node)
     }
 
     /// A publication of a member that knows no end.
     private func spam(_ node: Int) {
-        let log = nodes[node].logs[node]
-        guard nodes[node].isUp, !nodes[node].isPublishing, log.isOpen, log.size > 0, log.size < spamLimit else {
+        let log = nodes[node].ownLog
+        guard nodes[node].isUp, !nodes[node].isRetired, !nodes[node].isPublishing, log.isOpen, log.size > 0,
+            log.size < spamLimit
+        else {
             return
         }
         submit(workload.flood(of: node, log, &random), on: node)
@@ -133,7 +140,7 @@ extension Simulation {
 
     /// A publication that is small enough to go with its head.
     func submitProbe(_ node: Int) {
-        submit(workload.probe(of: node, nodes[node].logs[node], &random), on: node)
+        submit(workload.probe(of: nodes[node].number, nodes[node].ownLog, &random), on: node)
     }
 
     private func submit(_ statements: [[UInt8]], on node: Int) {
@@ -167,7 +174,7 @@ extension Simulation {
     /// What a node answers when it is asked for a document; nil for nothing.
     private func serveDocument(_ digest: HashValue, to asker: Int, from server: Int) -> [UInt8]? {
         guard nodes[server].isUp, nodes[server].admits(nodes[asker].member), !isBlocked(server, asker),
-            nodes[server].knowsRoster(of: asker), let bytes = nodes[server].documents[digest]
+            nodes[server].knowsRoster(of: nodes[asker].number), let bytes = nodes[server].documents[digest]
         else { return nil }
         if nodes[server].misbehaviour == .withholds && random.happens(500_000) { return nil }
         return nodes[server].misbehaviour == .servesOtherDocuments ? bytes + [0] : bytes

@@ -153,7 +153,7 @@ extension Simulation {
     private func lift(_ member: Int, at node: Int) {
         for index in nodes[node].sessions where sessions[index].isOpen(at: node) {
             let isFirst = sessions[index].first == node
-            guard other(index, isFirst: isFirst) == member else { continue }
+            guard nodes[other(index, isFirst: isFirst)].number == member else { continue }
             feed(node, .peerRestricted(isFirst ? sessions[index].idAtFirst : sessions[index].idAtSecond, false))
         }
     }
@@ -181,8 +181,9 @@ extension Simulation {
         } else if !write(.log(origin, log), on: node) {
             return report(node, .cosigningFailed(origin: origins[origin], size: checkpoint.size))
         }
-        ledger.cosigned(checkpoint, origin, by: node)
         checkCosigned(checkpoint, origin, before, on: node)
+        ledger.cosigned(checkpoint, origin, by: node)
+        countCosigner(checkpoint, log, origin, by: node)
         statistics.cosignatures += 1
         report(node, .cosigned(origin: origins[origin], size: checkpoint.size, root: checkpoint.root, line))
     }
@@ -191,9 +192,13 @@ extension Simulation {
 
     private func finishPublishing(_ statements: [[UInt8]], under charters: HashValue, on node: Int) {
         nodes[node].isPublishing = false
+        // Another copy may have been started since.
+        guard !nodes[node].isRetired || options.shellBug == .signsWhenReplaced else { return }
+        // Nothing is published in a forked log, by those who do not fork it themselves.
+        guard !nodes[node].isHonest || nodes[node].ownLog.fork.isEmpty else { return }
         let life = nodes[node].life
         defer { if nodes[node].life == life { nameCharter(node) } }
-        let before = nodes[node].logs[node]
+        let (before, number) = (nodes[node].ownLog, nodes[node].number)
         var log = before
         // What was drafted under other charters may mean something else by now: its officer submits it again, or not.
         let isStale = nodes[node].isCareless && charters != nodes[node].charterDigest
@@ -207,9 +212,9 @@ extension Simulation {
         // Documents are there before anything names them.
         keepDocuments(of: log, on: node)
         if options.shellBug == .announcesEarly {
-            nodes[node].doubtful = .log(node, before)
-            nodes[node].logs[node] = log
-        } else if !write(.log(node, log), on: node) {
+            nodes[node].doubtful = .log(number, before)
+            nodes[node].logs[number] = log
+        } else if !write(.log(number, log), on: node) {
             if before.size == 0 { publish(node) }
             return
         }
@@ -220,6 +225,7 @@ extension Simulation {
     /// The publication leaves the node: only from here on it is told to anyone.
     private func release(_ note: [UInt8], _ log: SimulatedLog, since before: SimulatedLog, on node: Int) {
         let entries = Array(log.entries[Int(before.size)...])
+        if nodes[node].isRetired { violate("node \(node) publishes after it stood down") }
         checkPublished(since: before, on: node)
         tellTwoStories(after: before, on: node)
         guard let bundle = try? EntryBundle.encode(entries) else { preconditionFailure("entries are short") }

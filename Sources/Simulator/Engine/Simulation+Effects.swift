@@ -6,7 +6,10 @@ extension Simulation {
     func carryOut(_ effect: Effect, on node: Int) {
         switch effect {
         case .send(let peer, let message):
-            for bytes in outgoing(message, from: node) { send(bytes, from: node, to: peer) }
+            guard let (index, isFirst) = session(of: node, peer) else { return }
+            for bytes in outgoing(message, from: node, to: other(index, isFirst: isFirst)) {
+                send(bytes, from: node, to: peer)
+            }
         case .fetchRange(_, let peer, let wanted, _):
             guard let (index, isFirst) = session(of: node, peer) else { return }
             let request = Request(
@@ -34,7 +37,9 @@ extension Simulation {
         case .persistSignatures(let origin, let checkpoint, let lines):
             checkGenuine(lines, on: node)
             plan(lines, of: originIndex(origin), checkpoint, on: node)
-        case .recordContradiction(let origin, _, _): plan(.contradiction(origin: originIndex(origin)), on: node)
+        case .recordContradiction(let origin, _, let other):
+            if options.shellBug == .cosignsBothBranches { cosignAsWell(other, originIndex(origin), on: node) }
+            plan(.contradiction(origin: originIndex(origin)), on: node)
         case .proveFork(let origin, let ours, let other): proveFork(originIndex(origin), ours, other, on: node)
         case .persistFork(let origin, let proof): plan(.fork(origin: originIndex(origin), proof), on: node)
         case .persistForkHeads(let origin, let notes):
@@ -49,7 +54,8 @@ extension Simulation {
             queue.plan(.end(session: index, first: isFirst), at: now)
             queue.plan(.end(session: index, first: !isFirst), at: now + delay())
         case .ownLogIsLonger(let origin, _):
-            if nodes[node].isHonest && !nodes[node].isRestored { violate("node \(node) is told of a longer \(origin)") }
+            let mayLack = nodes[node].isRestored || isTwinned(nodes[node].number)
+            if nodes[node].isHonest && !mayLack { violate("node \(node) is told of a longer \(origin)") }
         case .listMissingDocuments(let limit):
             let missing = nodes[node].logs.flatMap { nodes[node].missing($0.documents) }
             feed(node, .documentsMissing(Array(missing.prefix(limit))))
@@ -60,21 +66,36 @@ extension Simulation {
         case .beginIncarnation(_, let known): plan(.begin(above: known), on: node)
         case .recordIncarnation(let origin, let note): plan(.record(origin: originIndex(origin), note), on: node)
         case .folderIsOlder:
-            if nodes[node].isHonest && !nodes[node].wasRestored {
+            if nodes[node].isHonest && !nodes[node].wasRestored && !isTwinned(nodes[node].number) {
                 violate("node \(node) takes its disk for an older one")
             }
             nodes[node].isRestored = true
         case .established:
+            checkEstablished(node)
             checkTakenBack(node)
             nameCharter(node)
-        case .superseded(let origin, let later):
-            if nodes[node].isHonest { violate("node \(node) is told that start \(later) replaces it in \(origin)") }
+        case .superseded(_, let later): standDown(node, for: later)
         case .twinSeen(let origin, let other):
-            if nodes[node].isHonest && !nodes[node].wasRestored {
+            if nodes[node].isHonest && !nodes[node].wasRestored && !isTwinned(nodes[node].number) {
                 violate("node \(node) is told of start \(other) of \(origin)")
             }
         case .cancelFetch, .serveDocument: break
         }
+    }
+
+    /// For the bug that cosigns whatever is offered: a head of the branch that is not held.
+    private func cosignAsWell(_ note: [UInt8], _ origin: Int, on node: Int) {
+        guard let head = Self.checkpoint(of: note), origin != nodes[node].number else { return }
+        let line = cosignature(head, by: node, at: nodes[node].clock(now).milliseconds / 1_000)
+        ledger.made(line)
+        let set = SignatureSet(
+            origin: origins[origin], size: head.size, root: head.root, lines: [Array("\(line.line)\n".utf8)])
+        tell(.signatures(set), to: nil, by: node)
+        // Whoever holds that branch has it counted.
+        let logs = nodes.map { $0.logs[origin] } + [nodes[origin].fork?.log].compactMap(\.self)
+        guard let log = logs.first(where: { $0.has(head.size, head.root) }) else { return }
+        ledger.cosigned(head, origin, by: node)
+        countCosigner(head, log, origin, by: node)
     }
 
     /// Makes the proof of what a node's own tree says.

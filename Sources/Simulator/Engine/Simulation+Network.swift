@@ -47,10 +47,11 @@ extension Simulation {
 
     func dial(_ a: Int, _ b: Int) {
         queue.plan(.dial(a, b), at: now + random.number(200...400))
-        let pair = a * nodes.count + b
+        let pair = a * places + b
         if let index = currentSessions[pair], sessions[index].firstOpen || sessions[index].secondOpen { return }
-        guard nodes[a].isUp, nodes[b].isUp, !isBlocked(a, b), !isBlocked(b, a), nodes[a].admits(nodes[b].member),
-            nodes[b].admits(nodes[a].member)
+        guard nodes[a].isUp, nodes[b].isUp, !nodes[a].isRetired, !nodes[b].isRetired, !isBlocked(a, b),
+            !isBlocked(b, a), nodes[a].admits(nodes[b].member),
+            nodes[b].admits(nodes[a].member), makeRoom(for: a, at: b), makeRoom(for: b, at: a)
         else { return }
         let session = Session(
             first: a, second: b, idAtFirst: PeerID(UInt64(nodes[a].sessions.count)),
@@ -67,7 +68,7 @@ extension Simulation {
     private func connected(_ id: PeerID, _ other: Int, at node: Int) -> Event {
         .peerConnected(
             id, member: nodes[other].member.id, canFetch: !nodes[other].isDialOutOnly,
-            restricted: !nodes[node].knowsRoster(of: other))
+            restricted: !nodes[node].knowsRoster(of: nodes[other].number))
     }
 
     /// The session that a node calls so, and whether the node is its first end.
@@ -131,7 +132,9 @@ extension Simulation {
                 let message =
                     toFirst ? try sessions[index].decoderAtFirst.next() : try sessions[index].decoderAtSecond.next()
                 guard let message else { return }
+                let before = nodes[to].life
                 feed(to, .message(id, message))
+                if nodes[to].life == before, !sessions[index].isBroken { checkTold(to, message) }
             } catch {
                 feed(to, .violation(id, error))
                 return

@@ -59,14 +59,14 @@ extension Simulation {
     /// Whether nothing but distance delays a publication: no member withholds, no word of who is connected to whom was lost,
     /// and no clock is so far ahead that its signatures have to wait.
     private var canProbe: Bool {
-        nodes.allSatisfy(\.isHonest) && !drawnFaults.garblesOrder
+        nodes.allSatisfy(\.isHonest) && nodes.count == origins.count && !drawnFaults.garblesOrder
             && 2 * faults.clockSkew * 1_000 < settings.clockTolerance
     }
 
     private func probe() {
         // From the ends first: they are the furthest apart.
         let able = nodes.indices.filter {
-            nodes[$0].hasJoined && nodes[$0].logs[$0].isOpen && belongs($0) && nodes[$0].maySign
+            nodes[$0].hasJoined && nodes[$0].ownLog.isOpen && belongs($0) && nodes[$0].maySign
         }
         guard !able.isEmpty else {
             phase = .finished
@@ -74,13 +74,13 @@ extension Simulation {
         }
         let node = [able[0], able[able.count - 1], able[random.index(able.count)]][statistics.probes]
         statistics.probes += 1
-        phase = .probing(node: node, size: nodes[node].logs[node].size, by: nil)
+        phase = .probing(node: node, size: nodes[node].ownLog.size, by: nil)
         submitProbe(node)
     }
 
     private func watch(_ node: Int, _ size: UInt64, _ by: Int64?) {
         guard let by else {
-            if nodes[node].logs[node].size > size {
+            if nodes[node].ownLog.size > size {
                 phase = .probing(node: node, size: size, by: now + bounds.publication)
             }
             return

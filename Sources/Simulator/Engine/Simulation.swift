@@ -23,6 +23,9 @@ final class Simulation {
     let charterChecks = CharterChecks()
     let plan: CharterPlan
     var restores: RestorePlan
+    var twins: TwinPlan
+    var collusion: CollusionPlan
+    var partners: Partners
     var assembly: Assembly
     let signatures = RememberedSignatures()
     var random: Randomness
@@ -34,6 +37,10 @@ final class Simulation {
     var sessions: [Session] = []
     /// The session between two nodes that is not over for both, by the pair's place: first × nodes + second.
     var currentSessions: [Int?]
+    /// Places for the members' nodes, and copies of them.
+    let places: Int
+    /// Logs with two quorums that contradict each other, in words: expected where more collude than the charter allows for.
+    var splits: [Int: String] = [:]
     /// Until when a link carries nothing: from, to.
     var blockedUntil: [[Int64]]
     var phase = Phase.chaos
@@ -46,8 +53,9 @@ final class Simulation {
     private(set) var trace: [String] = []
     var statistics = Statistics()
 
-    init(seed: UInt64, options: SimulationOptions) {
+    init(seed: UInt64, options asked: SimulationOptions) {
         var random = Randomness(seed: seed)
+        let options = asked.completed
         self.seed = seed
         self.options = options
         let count = options.nodes ?? Self.drawnCount(&random)
@@ -55,24 +63,33 @@ final class Simulation {
         faults = options.faults ?? drawn
         drawnFaults = faults
         let shape = Topology.allCases[random.index(Topology.allCases.count)]
-        let topology = options.topology ?? shape
-        self.topology = topology
         let half = random.happens(500_000) ? 0 : 1 + random.index(max(1, count / 3))
-        let misbehaving = min(options.byzantine ?? half, count - 2)
-        let plan = CharterPlan.drawn(seed: seed, options, topology, nodes: count, honest: count - misbehaving)
+        let single = min(options.byzantine ?? half, count - 2)
+        let usual = options.topology ?? shape
+        let plan = CharterPlan.drawn(seed: seed, options, usual, nodes: count, honest: count - single)
         self.plan = plan
+        let collusion = CollusionPlan(seed: seed, options, charters: plan, nodes: count, misbehaving: single)
+        self.collusion = collusion
+        let misbehaving = collusion.helpers.map { $0 + 1 } ?? single
+        // Those that collude are connected with everybody.
+        let topology = options.topology ?? (collusion.helpers == nil ? shape : .mesh)
+        self.topology = topology
+        partners = Partners(seed: seed)
         let spammer = Self.spammer(seed: seed, options, honest: count - misbehaving)
         restores = RestorePlan(seed: seed, options, charters: plan)
-        alliance = SimulatedAlliance.of(count, newcomers: plan.newcomers)
+        if collusion.helpers != nil { restores.left = 0 }
+        alliance = SimulatedAlliance.of(count, newcomers: plan.newcomers, quorum: collusion.quorum)
         assembly = Assembly(alliance, leaver: plan.leaver)
         origins = alliance.members.map(\.origin)
         workload = Workload(alliance)
         settings = Self.settings
+        twins = TwinPlan(seed: seed, options, charters: plan, restores: restores, misbehaving: misbehaving)
         bounds = Bounds(
             faults, diameter: plan.diameter(of: count - misbehaving, topology, of: count), nodes: count,
-            charters: plan.meetings, hasSpammer: spammer != nil)
-        blockedUntil = Array(repeating: Array(repeating: 0, count: count), count: count)
-        currentSessions = Array(repeating: nil, count: count * count)
+            charters: plan.meetings, hasSpammer: spammer != nil, copies: twins.most)
+        places = count + twins.most
+        blockedUntil = Array(repeating: Array(repeating: 0, count: places), count: places)
+        currentSessions = Array(repeating: nil, count: places * places)
         ledger = Ledger(nodes: count)
         self.random = random
         makeNodes(count, misbehaving: misbehaving)
@@ -125,14 +142,15 @@ final class Simulation {
             var misbehaviour: Misbehaviour?
             // The last ones, so that the others are connected without them, whatever the topology.
             if index >= count - misbehaving {
-                let kinds = options.misbehaviours ?? Misbehaviour.allCases
+                let kinds = options.misbehaviours ?? Misbehaviour.single
                 let number =
                     options.misbehaviours == nil ? random.index(kinds.count) : (count - 1 - index) % kinds.count
                 misbehaviour = kinds[number]
+                if collusion.helpers != nil { misbehaviour = index == count - 1 ? .forksWithOthers : .colludes }
             }
             nodes.append(
                 SimulatedNode(
-                    index: index, member: member,
+                    index: index, number: index, member: member,
                     skew: random.number(-faults.clockSkew...faults.clockSkew) * 1_000,
                     isDialOutOnly: random.happens(200_000), isCareless: random.happens(300_000),
                     misbehaviour: misbehaviour,
@@ -157,11 +175,12 @@ final class Simulation {
 
     private func report() -> SimulationReport {
         statistics.milliseconds = now - start
-        statistics.entries = nodes.map { Int($0.logs[$0.index].size) }.reduce(0, +)
+        statistics.entries = nodes.prefix(origins.count).map { Int($0.ownLog.size) }.reduce(0, +)
         return SimulationReport(
-            seed: seed, nodes: nodes.count, topology: topology.rawValue,
+            seed: seed, nodes: origins.count, topology: topology.rawValue,
             misbehaviours: nodes.compactMap { $0.misbehaviour?.rawValue }, faults: "\(drawnFaults)",
-            violations: violations, convergedAfter: convergedAt.map { $0 - start - options.chaos },
+            violations: violations, splits: splits.keys.sorted().compactMap { splits[$0] },
+            convergedAfter: convergedAt.map { $0 - start - options.chaos },
             bound: options.bound ?? bounds.convergence, traceDigest: traceDigest, statistics: statistics)
     }
 

@@ -20,10 +20,25 @@ struct SimulationOptions: Sendable {
     var charters: Int?
     /// How often a node's disk is put back to what it held before; nil: drawn, never in three of four runs.
     var restores: Int?
+    /// How often a copy of one member's node is started beside it, at most 3; nil: drawn, rarely.
+    var twins: Int?
+    /// How many members collude with one that forks its log, also more than the charter allows for; nil: drawn, rarely, and
+    /// never so many.
+    var colluders: Int?
+    /// How many cosignatures make a quorum; nil: as few as a charter may ask for.
+    var quorum: Int?
     /// A mistake that the nodes' shells make.
     var shellBug: ShellBug?
     /// Whether every line of the trace is kept, besides its digest.
     var keepsTrace = false
+
+    /// Where members collude, nothing else is to blame for what becomes of it.
+    var completed: SimulationOptions {
+        guard colluders != nil else { return self }
+        var options = self
+        (options.charters, options.restores, options.twins, options.byzantine) = (0, 0, 0, 0)
+        return options
+    }
 }
 
 /// Which nodes connect to which.
@@ -76,9 +91,12 @@ struct Bounds {
     /// periodic exchange.
     let publication: Int64
 
-    init(_ faults: Faults, diameter: Int, nodes: Int, charters: Int, hasSpammer: Bool) {
+    init(_ faults: Faults, diameter: Int, nodes: Int, charters: Int, hasSpammer: Bool, copies: Int) {
         let hops = Int64(diameter)
-        convergence = 40_000 + hops * 8_000 + (charters > 0 ? 20_000 : 0) + (hasSpammer ? 30_000 : 0)
+        convergence =
+            40_000 + hops * 8_000 + (charters > 0 ? 20_000 : 0) + (hasSpammer ? 30_000 : 0)
+            // Copies that are all started outbid each other, at ever longer waits, until one is left.
+            + Int64(copies) * 30_000
         publication =
             1_000 + hops * (300 + 4 * faults.latency.upperBound) + (2 * Int64(nodes) + 4 * hops + 10)
             * faults.disk.upperBound
@@ -105,6 +123,13 @@ struct Statistics {
     var delays = 0
     /// Disks that were put back.
     var restores = 0
+    /// Copies of nodes that were started, and how often one stood down.
+    var twins = 0
+    var standDowns = 0
+    /// Proofs that partners were shown, accepted, and accepted though they contradict another.
+    var proofs = 0
+    var acceptedProofs = 0
+    var contradictoryProofs = 0
     /// Charters that were made after the first, and how many of them contradict another.
     var charters = 0
     var contests = 0
@@ -130,6 +155,8 @@ struct SimulationReport {
     let misbehaviours: [String]
     let faults: String
     let violations: [String]
+    /// Logs with two quorums, where more members collude than the charter allows for: what is documented then happens.
+    let splits: [String]
     /// Milliseconds from healing until all agreed.
     let convergedAfter: Int64?
     /// The most that was allowed.

@@ -12,6 +12,8 @@ struct Branch {
 /// One virtual machine: what it holds durably, and what it loses when it crashes.
 struct SimulatedNode {
     let index: Int
+    /// Its member's place, which is its log's: ``index``, but for a twin.
+    let number: Int
     let member: SimulatedMember
     /// How far its clock is off; milliseconds.
     let skew: Int64
@@ -28,6 +30,8 @@ struct SimulatedNode {
     var documents: [HashValue: [UInt8]] = [:]
     /// Its own starts, and others' newest with its receipts, by log.
     var starts: [Incarnation] = []
+    /// When it made the newest of its own starts.
+    var begun: Int64 = 0
     var recorded: [Int: (note: IncarnationNote, receipt: [UInt8])] = [:]
     /// A write that was said to have failed, as it would be if it had reached the disk: a crash may bring it to light,
     /// the next write that succeeds takes its place.
@@ -39,6 +43,8 @@ struct SimulatedNode {
     /// Whether its disk was put back, and the node has not signed since; and whether that ever happened.
     var isRestored = false
     var wasRestored = false
+    /// Whether its operator leaves it alone: another copy of it was started later.
+    var isRetired = false
     /// Its own log as it was some time ago; for the bug that restores it.
     var backup: SimulatedLog?
 
@@ -68,7 +74,14 @@ struct SimulatedNode {
     var charterDigest: HashValue { charters.digest }
     var charter: Charter { charters.chain.current.charter }
 
+    /// Its own log.
+    var ownLog: SimulatedLog { charters.logs[number] }
     var isUp: Bool { replication != nil }
+    /// Whether another copy of it was started later, and it knows.
+    var isSuperseded: Bool {
+        guard case .superseded = replication?.incarnationStanding else { return false }
+        return true
+    }
     /// Whether enough replicas have recorded this start.
     var maySign: Bool { replication?.incarnationStanding == .established }
     var isHonest: Bool { misbehaviour == nil }
@@ -107,7 +120,7 @@ struct SimulatedNode {
                 fork: log.fork,
                 incarnations: IncarnationRecord(
                     note: recorded[position]?.note.bytes ?? [], receipt: recorded[position]?.receipt ?? [],
-                    own: position == index ? starts : []),
+                    own: position == number ? starts : []),
                 missingDocuments: missing(log.documents)
             ).with(log.forkHeads)
         }
@@ -192,4 +205,11 @@ enum Misbehaviour: String, CaseIterable, Sendable {
     case forgesCosignatures
     /// Goes on under the charter that it began with, whatever the others decide.
     case ignoresCharters
+    /// Forks its log with others' help: each side is told and served one branch alone.
+    case forksWithOthers
+    /// Cosigns both branches of the log of a member that forks it with others, and keeps quiet about the other one.
+    case colludes
+
+    /// Those that one member can have alone.
+    static let single = allCases.filter { $0 != .forksWithOthers && $0 != .colludes }
 }

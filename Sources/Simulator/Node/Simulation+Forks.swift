@@ -7,7 +7,7 @@ extension Simulation {
     func settleFork(_ origin: Int, _ end: [UInt8], on node: Int) {
         var log = nodes[node].logs[origin]
         // Who tells two stories goes on to hold its own.
-        if origin != node || nodes[node].isHonest {
+        if origin != nodes[node].number || nodes[node].isHonest {
             if !end.isEmpty { checkGenuine(end, on: node) }
             log.settle(
                 at: end, checks, keepsAside: options.shellBug != .dropsSetAside,
@@ -29,7 +29,7 @@ extension Simulation {
     private func checkSettled(_ origin: Int, on node: Int) {
         guard nodes[node].isHonest else { return }
         let log = nodes[node].logs[origin]
-        if nodes[origin].isHonest { violate("node \(node) sets back honest log \(origin)") }
+        if isSound(origin) { violate("node \(node) sets back honest log \(origin)") }
         if let receipt = ledger.receipt(of: origin, by: node), !log.holds(receipt.size, receipt.root) {
             violate("node \(node) lost entries of forked log \(origin) that it cosigned")
         }
@@ -40,9 +40,13 @@ extension Simulation {
     /// Honest nodes that know of a fork count the log to one place: the same for all, no less than what honest replicas had
     /// made final, and on its branch.
     func differenceOfForks(_ honest: [Int]) -> String? {
-        for origin in nodes.indices where !nodes[origin].isHonest {
+        for origin in origins.indices where !isSound(origin) {
             let knowing = honest.filter {
                 !nodes[$0].logs[origin].fork.isEmpty && nodes[$0].lists(nodes[$0].logs[origin])
+            }
+            if splits[origin] != nil {
+                if let text = differenceOfSplit(origin, honest) { return text }
+                continue
             }
             guard let first = knowing.first else { continue }
             let log = nodes[first].logs[origin]

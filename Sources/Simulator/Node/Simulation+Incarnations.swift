@@ -12,7 +12,8 @@ extension Simulation {
             let note = try? IncarnationNote(start, signer: nodes[node].member.log)
         else { preconditionFailure("a node can sign its start") }
         nodes[node].starts.append(start)
-        report(node, .incarnationBegun(origin: origins[node], note: note.bytes))
+        nodes[node].begun = now
+        report(node, .incarnationBegun(origin: nodes[node].origin, note: note.bytes))
     }
 
     /// Stores another node's start, unless a newer one is stored.

@@ -3,7 +3,8 @@ import TransparencyLog
 
 extension Simulation {
     /// What a node puts on the wire for a message.
-    func outgoing(_ message: Message, from node: Int) -> [[UInt8]] {
+    func outgoing(_ message: Message, from node: Int, to peer: Int) -> [[UInt8]] {
+        guard let message = censored(message, from: node, to: peer) else { return [] }
         let frame = message.frame
         guard let misbehaviour = nodes[node].misbehaviour, !isHealed || misbehaviour != .sendsGarbage else {
             return [frame]
@@ -25,10 +26,13 @@ extension Simulation {
         // A node with nonsense in its requests may name any log.
         guard let origin = origins.firstIndex(of: wanted.origin) else { return .failure(.notFound) }
         var log = nodes[server].logs[origin]
-        if origin == server, nodes[server].misbehaviour != .withholdsBranch, let fork = nodes[server].fork,
+        if origin == nodes[server].number, nodes[server].misbehaviour != .withholdsBranch,
+            let fork = nodes[server].fork,
             fork.log.has(wanted.headSize, wanted.headRoot)
         {
             log = fork.log
+        } else if let branch = colludingBranch(server, origin, wanted) {
+            log = branch
         }
         guard log.has(wanted.headSize, wanted.headRoot),
             let answer = log.answer(from: wanted.from, headSize: wanted.headSize, limit: rangeLimit)
@@ -68,7 +72,7 @@ extension Simulation {
     /// so after healing no new ones are told, or the others would never have heard the last.
     func misbehave(_ node: Int) {
         guard let misbehaviour = nodes[node].misbehaviour, nodes[node].isUp, random.happens(100_000) else { return }
-        let log = nodes[node].logs[node]
+        let log = nodes[node].ownLog
         switch misbehaviour {
         case .boasts:
             guard !isHealed else { return }
@@ -87,6 +91,7 @@ extension Simulation {
         let isAtOnce = nodes[node].misbehaviour == .forksAtOnce
         switch nodes[node].misbehaviour {
         case .forksAtOnce: break
+        case .forksWithOthers: return collude(after: before, on: node)
         case .equivocates, .withholdsBranch, .floodsForks: guard before.size > 0 else { return }
         default: return
         }
@@ -109,13 +114,18 @@ extension Simulation {
         tell(note, to: fork.audience, by: node)
     }
 
-    private func tell(_ note: [UInt8], to audience: [Int]?, by node: Int) {
+    func tell(_ note: [UInt8], to audience: [Int]?, by node: Int) {
+        tell(.head(Announcement(note: note)), to: audience, by: node)
+    }
+
+    /// Sends a message past the protocol, to all or some.
+    func tell(_ message: Message, to audience: [Int]?, by node: Int) {
+        let bytes = message.frame
         for index in sessions.indices where sessions[index].isUp {
             let session = sessions[index]
             guard session.first == node || session.second == node else { continue }
             let isFirst = session.first == node
             guard audience?.contains(other(index, isFirst: isFirst)) ?? true else { continue }
-            let bytes = Message.head(Announcement(note: note)).frame
             send(bytes, from: node, to: isFirst ? session.idAtFirst : session.idAtSecond)
         }
     }
@@ -126,7 +136,7 @@ extension Simulation {
         switch random.index(12) {
         case 0: return .head(Announcement(note: random.bytes(50)))
         case 1:
-            return .head(Announcement(note: nodes[node].logs[node].head, inlineFrom: 1, inlineEntries: random.bytes(9)))
+            return .head(Announcement(note: nodes[node].ownLog.head, inlineFrom: 1, inlineEntries: random.bytes(9)))
         case 2:
             return .signatures(
                 SignatureSet(origin: origin, size: random.bits() >> 40, root: root, lines: [random.bytes(9)]))
@@ -147,7 +157,7 @@ extension Simulation {
 
     /// A cosignature in another member's name, or of a time far ahead.
     private func forgery(_ node: Int) -> Message {
-        let victim = random.index(nodes.count)
+        let victim = random.index(origins.count)
         let origin = random.index(origins.count)
         let log = nodes[node].logs[origin]
         let seconds = UInt64(now / 1000)

@@ -47,6 +47,23 @@ struct LogJobsTests {
         #expect(jobs.count == 0)
     }
 
+    @Test("What was to be cosigned is not, once a proof that the log is forked is to be stored; all else is done")
+    func forked() async throws {
+        let jobs = LogJobs()
+        let text = try Self.checkpoint(4).text
+        jobs.add(.cosign(checkpoint: text))
+        jobs.add(.persistSignatures(checkpoint: text, [try Self.line("sv", text, at: 1)]))
+        jobs.add(.cosign(checkpoint: try Self.checkpoint(5).text))
+        jobs.add(.persistFork(proof: [1]))
+        #expect(jobs.count == 2)
+        var iterator = jobs.makeAsyncIterator()
+        guard case .persistSignatures(text, _) = await iterator.next(), case .persistFork([1]) = await iterator.next()
+        else {
+            Issue.record("what is not a cosignature stays, in order")
+            return
+        }
+    }
+
     @Test("A reader that waits gets the next job, and nil once it is cancelled")
     func waiting() async throws {
         let jobs = LogJobs()

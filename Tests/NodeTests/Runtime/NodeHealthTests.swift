@@ -1,4 +1,5 @@
 import Alliance
+import Replication
 import TestSupport
 import Testing
 
@@ -91,6 +92,23 @@ struct NodeHealthTests {
         #expect(judged(1, ["IMF"], uptime: 100) == ["critical no-quorum", "attention unreachable"])
         // A node that has just started has reached nobody yet.
         #expect(judged(0, [], uptime: 10).isEmpty)
+    }
+
+    @Test func startsThatMayNotSign() throws {
+        let charter = try TestAlliance.draft()
+        let member = charter.members[1]
+        let later = try Incarnation(number: 3, value: Array(repeating: 1, count: 16))
+        let standings: [(IncarnationStanding, code: String, word: String)] = [
+            (.forked, "critical forked", "next charter"),
+            (.contradicted(size: 7, by: [member.id]), "critical contradicted", "entente node waive \(member.name)"),
+            (.superseded(by: later), "critical superseded", "another copy"),
+            (.takingBack(size: 7, from: [member.id]), "critical starting", "up to 7"),
+        ]
+        for (standing, code, word) in standings {
+            #expect(codes { $0.judge(standing, under: charter, uptime: 100) } == [code])
+            #expect(standing.objection(under: charter)?.contains(word) ?? false)
+        }
+        #expect(codes { $0.judge(.established, under: charter, uptime: 100) }.isEmpty)
     }
 
     @Test func disks() {
