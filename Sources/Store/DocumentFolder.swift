@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Synchronization
 public import TransparencyLog
 
 /// Documents' bytes, by their SHA-256: a file is complete and right once it has its name.
@@ -8,6 +9,7 @@ public import TransparencyLog
 /// the whole document or a leftover that the next start removes.
 public final class DocumentFolder: Sendable {
     private let folder: String
+    private let sources = Mutex(DocumentSources())
 
     /// Bytes of one document.
     public static let sizeLimit: Int64 = 1 << 30
@@ -44,10 +46,29 @@ public final class DocumentFolder: Sendable {
         return size.int64Value
     }
 
+    /// A member is asked for what is missing of a document: only its bytes are taken from now on.
+    ///
+    /// - Returns: from which byte on it is to send.
+    public func resume(_ digest: HashValue, from member: String) -> Int64 {
+        sources.withLock { sources in
+            let received = received(digest)
+            if sources.begin(digest, from: member, received: received) { return received }
+            discard(digest)
+            return 0
+        }
+    }
+
     /// Adds bytes behind those that have arrived.
     ///
-    /// - Throws: ``StoreError`` where `offset` is not where the arrived bytes end, or more than `size` would arrive.
-    public func receive(_ bytes: [UInt8], of digest: HashValue, at offset: Int64, size: Int64) throws {
+    /// - Parameter member: who sent them; nil where nobody else is asked at the same time.
+    /// - Throws: ``StoreError`` where `offset` is not where the arrived bytes end, more than `size` would arrive, or another
+    ///   member was asked since.
+    public func receive(
+        _ bytes: [UInt8], of digest: HashValue, at offset: Int64, size: Int64, from member: String? = nil
+    ) throws {
+        if let member, !sources.withLock({ $0.isAsked(member, for: digest) }) {
+            throw StoreError(.moved, "the document comes from another member now")
+        }
         guard received(digest) == offset else {
             throw StoreError(.moved, "the document's next byte is \(received(digest)), not \(offset)")
         }
@@ -64,8 +85,13 @@ public final class DocumentFolder: Sendable {
 
     /// Makes a received document final, once its digest is right; a wrong one is removed.
     ///
-    /// - Throws: ``StoreError`` with code `damaged` where the bytes are not the document.
-    public func finish(_ digest: HashValue) throws {
+    /// - Parameter member: who sent the last of it; nil where nobody else is asked at the same time.
+    /// - Throws: ``StoreError`` with code `damaged` where the bytes are not the document; `moved` where not all of these are
+    ///   the member's, or another member was asked since.
+    public func finish(_ digest: HashValue, from member: String? = nil) throws {
+        if let member, !sources.withLock({ $0.isAsked(member, for: digest) }) {
+            throw StoreError(.moved, "the document comes from another member now")
+        }
         let path = incoming(digest)
         var hash = SHA256()
         guard let handle = FileHandle(forReadingAtPath: path) else {
@@ -75,9 +101,13 @@ public final class DocumentFolder: Sendable {
         try handle.close()
         guard HashValue(hash.finalize()) == digest else {
             discard(digest)
+            guard sources.withLock({ $0.wasWrong(digest) }) || member == nil else {
+                throw StoreError(.moved, "what several members sent is not the document \(digest.hex)")
+            }
             throw StoreError(.damaged, "the bytes received are not the document \(digest.hex)")
         }
         try place(path, as: digest)
+        sources.withLock { $0.wasRight(digest) }
     }
 
     /// Removes what has arrived of a document.

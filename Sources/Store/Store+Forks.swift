@@ -56,10 +56,12 @@ extension Store {
     ///   - end: nil while no quorum is known.
     ///   - own: the id of this node's member: what it cosigned is remembered whole.
     ///   - check: reads entries and checks their signatures, given the log's state before them.
+    /// - Throws: ``StoreError``: `full` where less than the reserve is left on the disk.
     public func settleFork(
         _ origin: String, end: ForkEnd?, own: String? = nil,
         check: @Sendable @escaping (_ entries: [[UInt8]], _ state: LogState) -> [NewEntry]
     ) async throws -> SettledLog {
+        try makeSureOfRoom(for: 0)
         let (result, view) = try await write { [documents] db, writer in
             var settling = ForkSettling(
                 db: db, documents: documents, check: check, writer: writer, own: own)

@@ -79,9 +79,9 @@ import Testing
             faults.disk = 1...80
         case "counts-old-receipts":
             // Copies that start together are refused, and begin anew.
-            options.twins = 3
+            options.twins = 6
             options.charters = 0
-            faults.crashes = 20_000
+            faults.crashes = 40_000
             faults.latency = 1...400
         case "keeps-fork-proofs":
             options.misbehave(.equivocates)

@@ -77,6 +77,41 @@ struct DocumentTests {
         }
     }
 
+    @Test("Of a document that came in pieces from several, nobody is blamed; then each is asked for all of it")
+    func blame() async throws {
+        try await withFolder { folder in
+            let documents = try DocumentFolder(folder: folder)
+            let (digest, size) = (HashValue.sha256(bytes), Int64(bytes.count))
+            let half = bytes.count / 2
+            // The first spoils its part and is slow; the second is asked for the rest.
+            #expect(documents.resume(digest, from: "liar") == 0)
+            try documents.receive(Array(repeating: 0, count: half), of: digest, at: 0, size: size, from: "liar")
+            #expect(documents.resume(digest, from: "honest") == Int64(half))
+            let late = #expect(throws: StoreError.self) {
+                try documents.receive([0], of: digest, at: Int64(half), size: size, from: "liar")
+            }
+            #expect(late?.code == .moved)
+            try documents.receive(Array(bytes[half...]), of: digest, at: Int64(half), size: size, from: "honest")
+            let mixed = #expect(throws: StoreError.self) { try documents.finish(digest, from: "honest") }
+            #expect(mixed?.code == .moved && documents.received(digest) == 0)
+            // Once more: what the liar sends is of no use to anybody else.
+            #expect(documents.resume(digest, from: "liar") == 0)
+            try documents.receive([0], of: digest, at: 0, size: size, from: "liar")
+            #expect(documents.resume(digest, from: "honest") == 0)
+            try documents.receive(Array(bytes[..<half]), of: digest, at: 0, size: size, from: "honest")
+            #expect(documents.resume(digest, from: "honest") == Int64(half), "one's own bytes are gone on with")
+            try documents.receive(Array(bytes[half...]), of: digest, at: Int64(half), size: size, from: "honest")
+            try documents.finish(digest, from: "honest")
+            #expect(documents.holds(digest))
+            // Who sent all of it is to blame.
+            let other = HashValue.sha256([1])
+            #expect(documents.resume(other, from: "liar") == 0)
+            try documents.receive([2], of: other, at: 0, size: 1, from: "liar")
+            let wrong = #expect(throws: StoreError.self) { try documents.finish(other, from: "liar") }
+            #expect(wrong?.code == .damaged)
+        }
+    }
+
     @Test("Staged as it comes; what is given up or left behind by a crash is removed")
     func staging() async throws {
         try await withFolder { folder in

@@ -322,18 +322,18 @@ extension PeerNetwork {
         if store.documents.holds(digest) { return .success(()) }
         guard let client = await client(member) else { return .failure(.unreachable) }
         do {
-            var offset = store.documents.received(digest)
+            var offset = store.documents.resume(digest, from: member)
             let response = try await client.get(PeerPath.document(digest, from: UInt64(offset)))
             if let failure = Self.failure(response.status) { return .failure(failure) }
             for try await buffer in response.body {
                 let (bytes, place) = (Array(buffer: buffer), offset)
                 try await BulkThreads.shared.run { [documents = store.documents] in
-                    try documents.receive(bytes, of: digest, at: place, size: Int64(size))
+                    try documents.receive(bytes, of: digest, at: place, size: Int64(size), from: member)
                 }
                 offset += Int64(buffer.readableBytes)
             }
             try await BulkThreads.shared.run { [documents = store.documents] in
-                if size == 0 { _ = try documents.store([]) } else { try documents.finish(digest) }
+                if size == 0 { _ = try documents.store([]) } else { try documents.finish(digest, from: member) }
             }
             return .success(())
         } catch let error as PeerClientError {

@@ -134,11 +134,13 @@ struct PeerRoutes: Sendable {
             for try await buffer in request.body {
                 let (bytes, place, digest) = (Array(buffer: buffer), offset, digest)
                 try await BulkThreads.shared.run { [documents = store.documents] in
-                    try documents.receive(bytes, of: digest, at: place, size: size)
+                    try documents.receive(bytes, of: digest, at: place, size: size, from: peer.memberID)
                 }
                 offset += Int64(buffer.readableBytes)
             }
-            try await BulkThreads.shared.run { [documents = store.documents, digest] in try documents.finish(digest) }
+            try await BulkThreads.shared.run { [documents = store.documents, digest] in
+                try documents.finish(digest, from: peer.memberID)
+            }
         } catch let error as StoreError where error.code == .damaged {
             await driver.documentFailed(digest, .rejected(Rejection(.wrongDocument, error.reason)), from: asked)
             throw HTTPError(.badRequest, message: error.reason)

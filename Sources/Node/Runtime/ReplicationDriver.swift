@@ -392,7 +392,7 @@ actor ReplicationDriver {
         }
         guard session.canFetch else {
             awaitedDocuments[digest] = (id, session.member)
-            let offset = UInt64(store.documents.received(digest))
+            let offset = UInt64(store.documents.resume(digest, from: session.member))
             return send(.wantDocument(digest: digest, offset: offset), to: id)
         }
         spawn { driver in

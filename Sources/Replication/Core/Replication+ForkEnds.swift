@@ -178,8 +178,8 @@ extension Replication {
             // That may have failed as well, and comes first.
             if let fork = logs[log].fork { emit(.persistFork(origin: origin, proof: fork.bytes)) }
             logs[log].needsSettling = true
-            let wait = min(backoff(logs[log].settlingFailures), settings.maximumLocalBackoff)
-            return setRetryTimer(log, at: now + wait)
+            // Counting a long log anew takes long: a disk that stays full must not keep the store's writer busy with it.
+            return setRetryTimer(log, at: now + settings.backoff(logs[log].settlingFailures))
         }
         logs[log].settlingFailures = 0
         take(size, root, note, of: log)
