@@ -30,6 +30,12 @@ extension Simulation {
         return differenceOfForks(honest)
     }
 
+    /// Whether somebody has taken in a part of a head of this member's log, of which the rest is with nobody any more: what it has
+    /// cannot be handed on without the head, and a log that went on without it would be forked.
+    private func isPartlyTaken(_ member: Int) -> Bool {
+        nodes.contains { $0.logs[member].acceptedSize > $0.logs[member].size }
+    }
+
     /// Whether enough honest members are there to record a node's start: others may withhold their word.
     private func canBeRecorded(_ node: Int) -> Bool {
         let others = nodes.indices.filter {
@@ -40,10 +46,9 @@ extension Simulation {
         // was lost.
         // In a forked log nothing is published any more, and what lies beyond its end comes back to nobody.
         if !nodes[node].ownLog.fork.isEmpty { return false }
-        if nodes[node].isRestored {
-            let number = nodes[node].number
-            return nodes.allSatisfy { $0.isHonest && $0.logs[number].acceptedSize <= $0.logs[number].size }
-        }
+        // So may a copy of another node, and the one that it is a copy of.
+        if isPartlyTaken(nodes[node].number) { return false }
+        if nodes[node].isRestored { return nodes.allSatisfy(\.isHonest) }
         return others.count >= nodes[node].charter.quorum
     }
 
@@ -66,7 +71,8 @@ extension Simulation {
 
     /// Of two copies of a node one goes on, once they can be told.
     private func differenceOfCopies() -> String? {
-        guard let member = twins.member, isTwinned(member) else { return nil }
+        // Those that wait for what nobody can give them outbid one another.
+        guard let member = twins.member, isTwinned(member), !isPartlyTaken(member) else { return nil }
         let living = copies(of: member).filter { !nodes[$0].isRetired }
         return living.count == 1 ? nil : "\(living.count) copies of node \(member) go on: \(living)"
     }
