@@ -38,7 +38,7 @@ struct EntenteCommand: AsyncParsableCommand {
                 name: "Publishing",
                 subcommands: [
                     ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self,
-                    DeclareCompleteCommand.self, SignCommand.self, SubmitCommand.self,
+                    EndorseCommand.self, DeclareCompleteCommand.self, SignCommand.self, SubmitCommand.self,
                 ]),
             CommandGroup(
                 name: "Looking",

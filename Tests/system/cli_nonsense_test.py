@@ -178,6 +178,9 @@ USAGE = [
     ["retract", "vasp-licences", "k", "--reason", "none", "--sign-with", "a"], ["undo", "x", "--sign-with", "a"],
     ["undo", "-1", "--sign-with", "a"], ["sign"], ["sign", "p"], ["submit"], ["show"], ["show", "x", "--limit", "0"],
     ["history"], ["history", "a", "b", "c"], ["history", "a", "b", "--register", "c"], ["why", "vasp-licences"],
+    ["endorse", "--sign-with", "a"], ["endorse", "warnings", "--sign-with", "a"], ["endorse", "warnings", "k"],
+    ["endorse", "warnings", "k", "--kind", "likes", "--plan", "p"], ["endorse", "--index", "3", "--plan", "p"],
+    ["endorse", "--identity", "xyz", "--plan", "p"], ["endorse", "warnings", "k", "--note", "n", "--plan", "p"],
     ["declare-complete", "warnings", "--sign-with", "a"], ["declare-complete", "--until", "2027-01-01", "--plan", "p"],
     ["entries", "--limit", "100000"], ["entries", "--from", "-1"], ["documents", "--save", "x"],
     ["receipts"], ["receipts", "x", "--timeout", "0"], ["status", "--wait", "soon"], ["prove", "vasp-licences"],
@@ -255,7 +258,7 @@ def test_init_refuses_what_does_not_fit(place, member_keys):
 LOOKING = [
     ["status"], ["peers"], ["registers"], ["show", "vasp-licences"], ["history", "vasp-licences", "k"], ["documents"],
     ["why", "vasp-licences", "k"], ["declare-complete", "warnings", "--until", "2999-01-01", "--plan", "p"],
-    ["entries"], ["receipts", "1"], ["prove", "vasp-licences", "k"], ["undo", "1", "--plan", "p"],
+    ["endorse", "warnings", "k", "--plan", "p"], ["entries"], ["receipts", "1"], ["prove", "vasp-licences", "k"], ["undo", "1", "--plan", "p"],
     ["retract", "vasp-licences", "k", "--plan", "p"],
     ["publish", "entry", "vasp-licences", "--key", "k", "--status", "authorised", "--plan", "p"],
 ]

@@ -51,7 +51,8 @@ public struct Explanation: Sendable {
         definition: RegisterDefinition, at time: Timestamp, members: [CharterMember]
     ) {
         let row = RowKey(map: register, key: key)
-        let words = ExplanationWords(definition: definition, time: time, members: members)
+        let words = ExplanationWords(
+            register: register, key: key, definition: definition, time: time, members: members)
         steps.append(Step(rule: words.rule(register, rule), findings: []))
         var voices: [MemberVoice] = []
         for testimony in testimonies {

@@ -68,10 +68,12 @@ public struct PlanDrafts: Sendable {
 
     /// Lets what is drafted from here on be later than a statement that it says again: said in the same second, it
     /// would be the very same bytes, which count once only.
-    public mutating func beLater(than statement: Statement) {
-        guard context.issuedAt <= statement.issuedAt else { return }
-        context = DraftContext(
-            member: context.member, alliance: context.alliance, issuedAt: statement.issuedAt + 1)
+    public mutating func beLater(than statement: Statement) { beLater(than: statement.issuedAt) }
+
+    /// The same, for a statement of which only the officer's clock is known, in seconds since 1970.
+    public mutating func beLater(than issuedAt: Int64) {
+        guard context.issuedAt <= issuedAt else { return }
+        context = DraftContext(member: context.member, alliance: context.alliance, issuedAt: issuedAt + 1)
     }
 
     /// One row of a register, as it was once stated.
@@ -86,6 +88,9 @@ public struct PlanDrafts: Sendable {
 
     /// That a register is complete.
     public mutating func add(_ declaration: Declaration) { drafts.append(context.declaration(declaration)) }
+
+    /// That this member stands by another member's statement, or takes note of it.
+    public mutating func add(_ endorsement: Endorsement) { drafts.append(context.endorsement(endorsement)) }
 
     /// A version of a document.
     public mutating func add(_ document: PolicyDocument) { drafts.append(context.document(document)) }

@@ -46,7 +46,8 @@ enum RegisterRows {
         return PublishedRow(
             key: key, status: statement.text("status"), validFrom: from,
             validUntil: statement["validUntil"]?.string.flatMap { Timestamp(parsing: $0) },
-            fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"))
+            fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"),
+            references: statement.list("supersedes").compactMap(\.string))
     }
 }
 
