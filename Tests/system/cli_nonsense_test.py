@@ -180,6 +180,8 @@ USAGE = [
     ["history"], ["history", "a", "b", "c"], ["history", "a", "b", "--register", "c"], ["why", "vasp-licences"],
     ["endorse", "--sign-with", "a"], ["endorse", "warnings", "--sign-with", "a"], ["endorse", "warnings", "k"],
     ["endorse", "warnings", "k", "--kind", "likes", "--plan", "p"], ["endorse", "--index", "3", "--plan", "p"],
+    ["resolve", "warnings", "--take", "pk", "--plan", "p"], ["resolve", "warnings", "k", "--plan", "p"],
+    ["resolve", "warnings", "k", "--take", "pk"], ["conflicts", "--limit", "0"], ["conflicts", "a", "b"],
     ["endorse", "--identity", "xyz", "--plan", "p"], ["endorse", "warnings", "k", "--note", "n", "--plan", "p"],
     ["declare-complete", "warnings", "--sign-with", "a"], ["declare-complete", "--until", "2027-01-01", "--plan", "p"],
     ["entries", "--limit", "100000"], ["entries", "--from", "-1"], ["documents", "--save", "x"],
@@ -258,7 +260,8 @@ def test_init_refuses_what_does_not_fit(place, member_keys):
 LOOKING = [
     ["status"], ["peers"], ["registers"], ["show", "vasp-licences"], ["history", "vasp-licences", "k"], ["documents"],
     ["why", "vasp-licences", "k"], ["declare-complete", "warnings", "--until", "2999-01-01", "--plan", "p"],
-    ["endorse", "warnings", "k", "--plan", "p"], ["entries"], ["receipts", "1"], ["prove", "vasp-licences", "k"], ["undo", "1", "--plan", "p"],
+    ["endorse", "warnings", "k", "--plan", "p"], ["conflicts"], ["resolve", "warnings", "k", "--take", "pk", "--plan", "p"],
+    ["entries"], ["receipts", "1"], ["prove", "vasp-licences", "k"], ["undo", "1", "--plan", "p"],
     ["retract", "vasp-licences", "k", "--plan", "p"],
     ["publish", "entry", "vasp-licences", "--key", "k", "--status", "authorised", "--plan", "p"],
 ]
@@ -279,6 +282,8 @@ ASKED = [
     ["show", "vasp-licences", "--known-at", "2001-01-01"], ["show", "vasp-licences", "--known-at", "pk:999999999"],
     ["why", "no-such", "k"], ["why", "vasp-licences", "k", "--member", "xx"], ["why", "@rosters", "0"],
     ["declare-complete", "no-such", "--until", "2999-01-01", "--plan", "p"],
+    ["conflicts", "no-such"], ["conflicts", "A B"], ["conflicts", "--on", "soon"], ["endorse", "no-such", "k", "--plan", "p"],
+    ["resolve", "no-such", "k", "--take", "pk", "--plan", "p"], ["resolve", "warnings", "k", "--take", "pk", "--plan", "p"],
     ["declare-complete", "warnings", "--until", "2001-01-01", "--plan", "p"],
     ["declare-complete", "warnings", "--until", "never", "--plan", "p"],
     ["history", "no-such", "k"], ["entries", "--member", "xx"], ["receipts", "999999999"], ["receipts", "no-such-key"],

@@ -216,3 +216,204 @@ def test_a_suspended_member_cannot_endorse_and_what_it_endorsed_stands(nodes):
     change(nodes, "--standing", "sv=active")
     endorse(nodes, sv, "recognitions", other)
     assert why(pk, "recognitions", other)["status"] == "recognised"
+
+
+# Conflicts
+
+
+def conflicts(node, *arguments):
+    return json.loads(node.cli("conflicts", *arguments, "--json").stdout)["conflicts"]
+
+
+def conflict_on(node, register, key, *arguments):
+    return next((one for one in conflicts(node, register, *arguments) if one["key"] == key), None)
+
+
+def apart(nodes, first, second):
+    """What each of two members publishes while the other's node is down; returns what each said, after both are back."""
+    (one, says), (other, says_too) = first, second
+    for node in nodes.others(one.name):
+        node.end()
+    before = says()
+    one.end()
+    nodes.start(*(node.name for node in nodes.others(one.name)))
+    nodes.connected(*(node.name for node in nodes.others(one.name)))
+    after = says_too()
+    nodes.start(one.name)
+    nodes.connected()
+    nodes.converged()
+    return before, after
+
+
+def test_two_members_cut_off_from_each_other_disagree_and_one_entry_ends_it_everywhere(nodes):
+    pk, sv, us, imf = (nodes[name] for name in ("pk", "sv", "us", "imf"))
+    key = "T-APART"
+    ours, theirs = apart(
+        nodes, (pk, lambda: agree(pk, key, "signed")), (sv, lambda: agree(sv, key, "lapsed", "--from", "2026-03-01")))
+    (seen,) = {json.dumps(conflict_on(node, "agreements", key)) for node in nodes}
+    seen = json.loads(seen)
+    assert (seen["status"], seen["member"], seen["index"]) == ("lapsed", "sv", theirs)
+    assert "2026-0" in seen["since"] and seen["why"] == "it is the most restrictive status"
+    assert [(one["member"], one["status"], one["index"], one["signedBy"], one["standing"]) for one in seen["statements"]] == [
+        ("sv", "lapsed", theirs, "ayesha", "speaks"), ("pk", "signed", ours, "ayesha", "speaks")]  # fmt: skip
+    assert all(one["issuedAt"] for one in seen["statements"])
+    shown = imf.cli("conflicts").stdout
+    assert "El Salvador" in shown and "lapsed prevails" in shown and f"entente resolve agreements {key} --take NAME" in shown
+    # Before the second side began, there was none.
+    assert conflict_on(imf, "agreements", key, "--on", "2026-02-01") is None
+    # A third member, whose entry is as restrictive as any side, needs nobody.
+    done = us.cli("resolve", "agreements", key, "--take", "sv", "--sign-with", "ayesha", "--keys", us.keys)
+    assert "Supersedes entry" in done.stdout and "Beware: before" in done.stdout and "Lacks" not in done.stdout
+    us.receipts("us", us.log_of("us")["entries"] - 1, ["pk", "sv", "imf"])
+    for node in nodes:
+        assert conflict_on(node, "agreements", key) is None
+        assert (why(node, "agreements", key)["status"], why(node, "agreements", key)["author"]) == ("lapsed", "us")
+    again = signed_by_ayesha(us, "resolve", "agreements", key, "--take", "sv", check=False)
+    assert again.returncode == 1 and "there is no conflict" in again.stderr
+    # A correction of the new entry still stands over both sides, and undoing that and it gives them back.
+    said = published_by(us, "entry", "agreements", "--key", key, "--status", "lapsed", "--field", "summary=ended")
+    spread(nodes, us, said)
+    assert why(pk, "agreements", key)["author"] == "us" and conflict_on(pk, "agreements", key) is None
+    said = json.loads(signed_by_ayesha(us, "retract", "agreements", key).stdout)
+    spread(nodes, us, said)
+    for node in nodes:
+        assert {one["member"] for one in conflict_on(node, "agreements", key)["statements"]} == {"pk", "sv"}
+
+
+def test_a_less_restrictive_end_waits_for_the_stricter_author_s_endorsement(nodes):
+    pk, sv, us, imf = (nodes[name] for name in ("pk", "sv", "us", "imf"))
+    key = "T-MILDER"
+    holds(nodes, "pk", agree(pk, key, "in-force"))
+    holds(nodes, "sv", agree(sv, key, "draft"))
+    assert conflict_on(imf, "agreements", key)["status"] == "in-force"
+    done = us.cli("resolve", "agreements", key, "--status", "signed", "--field", "summary=agreed", "--sign-with", "ayesha",
+                  "--keys", us.keys)  # fmt: skip
+    (lacks,) = [line for line in done.stdout.splitlines() if line.startswith("Lacks")]
+    assert "Pakistan endorses the new entry" in lacks and "El Salvador" not in lacks
+    us.receipts("us", us.log_of("us")["entries"] - 1, ["pk", "sv", "imf"])
+    for node in nodes:
+        seen = conflict_on(node, "agreements", key)
+        assert seen["status"] == "in-force" and [link["old"]["member"] for link in seen["unendorsed"]] == ["pk"]
+        assert {one["member"]: one["standing"] for one in seen["statements"]} == {
+            "pk": "speaks", "us": "speaks", "sv": "superseded"}  # fmt: skip
+    assert "lacks the endorsement of Pakistan" in imf.cli("conflicts", "agreements").stdout
+    command = shlex.split(lacks[lacks.index("entente") + 8 :])
+    endorse(nodes, pk, *command[1:])
+    for node in nodes:
+        assert conflict_on(node, "agreements", key) is None
+        assert why(node, "agreements", key)["status"] == "signed"
+    said = json.loads(signed_by_ayesha(pk, "endorse", "agreements", key, "--take-back").stdout)
+    spread(nodes, pk, said)
+    assert conflict_on(imf, "agreements", key)["status"] == "in-force"
+
+
+def test_the_second_of_two_plans_is_told_what_changed_under_it(nodes, tmp_path):
+    pk, sv, us = nodes["pk"], nodes["sv"], nodes["us"]
+    key = "T-PLANS"
+    holds(nodes, "pk", agree(pk, key, "signed"))
+    holds(nodes, "sv", agree(sv, key, "lapsed"))
+    holds(nodes, "sv", agree(sv, "T-OTHER", "signed"))
+    for node in (pk, us):
+        node.cli("resolve", "agreements", key, "--take", "sv", "--plan", tmp_path / f"{node.name}.plan")
+        entente("sign", tmp_path / f"{node.name}.plan", "--key", "ayesha", "--keys", node.keys)
+    # What arrives on other keys does not matter; what arrives on this one does.
+    holds(nodes, "sv", agree(sv, "T-OTHER", "in-force"))
+    said = json.loads(us.cli("submit", tmp_path / "us.plan", "--json").stdout)
+    spread(nodes, us, said)
+    late = pk.cli("submit", tmp_path / "pk.plan", check=False)
+    assert late.returncode == 1 and "since it was made" in late.stderr and "of us, attestation T-PLANS" in late.stderr
+    assert len(late.stderr.splitlines()) == 1 and "T-OTHER" not in late.stderr
+    assert why(pk, "agreements", key)["author"] == "us"
+    said = json.loads(pk.cli("submit", tmp_path / "pk.plan", "--anyway", "--json").stdout)
+    spread(nodes, pk, said)
+    assert {one["member"] for one in conflict_on(us, "agreements", key)["statements"] if one["standing"] == "speaks"} == {"pk", "us"}
+
+
+def test_a_conflict_of_adopted_entries_ends_when_endorsers_take_them_back(nodes):
+    pk, sv, us, imf = (nodes[name] for name in ("pk", "sv", "us", "imf"))
+    # Two authors cannot recognise under one key by the key's own parts, so that the second one signs past the command.
+    key, index = recognise(pk, "us", "--field", "comments=first")
+    holds(nodes, "pk", index)
+    said = us.submit(us.definition("recognitions") + [us.officer().attestation(
+        "recognitions", key, "ended", recogniser="pk", recognisedMember="us", recognisedRegister="vasp-licences")])  # fmt: skip
+    spread(nodes, us, said)
+    second = attestation_in(us, said)
+    for by in (sv, imf):
+        endorse(nodes, by, "recognitions", key, "--member", "pk", "--index", index)
+        endorse(nodes, by, "recognitions", key, "--member", "us", "--index", second)
+    for node in nodes:
+        seen = conflict_on(node, "recognitions", key)
+        assert (seen["status"], seen["member"], seen["needed"]) == ("ended", "us", 2)
+    # Who has no part in it is told whose it is.
+    refused = signed_by_ayesha(pk, "resolve", "recognitions", key, "--take", "pk", check=False)
+    assert refused.returncode == 1 and "made and endorsed none of the other sides" in refused.stderr
+    assert "El Salvador" in refused.stderr and "--take-back" in refused.stderr
+    set_value = signed_by_ayesha(sv, "resolve", "recognitions", key, "--status", "ended", check=False)
+    assert set_value.returncode == 1 and "joined by K" in set_value.stderr
+    said = json.loads(signed_by_ayesha(sv, "resolve", "recognitions", key, "--take", "pk").stdout)
+    spread(nodes, sv, said)
+    for node in nodes:
+        assert conflict_on(node, "recognitions", key) is None
+        assert (why(node, "recognitions", key)["status"], why(node, "recognitions", key)["author"]) == ("recognised", "pk")
+
+
+def test_a_member_s_conflict_with_itself_is_its_own_to_end(nodes):
+    pk, us = nodes["pk"], nodes["us"]
+    key = "OWN-1"
+    fields = {"legalName": "Firm", "competentAuthority": "Test"}
+    entries = [pk.officer().attestation("vasp-licences", key, status, valid_from="2026-01-01T00:00:00Z", **fields)
+               for status in ("authorised", "suspended")]  # fmt: skip
+    said = pk.submit(pk.definition("vasp-licences") + entries)
+    spread(nodes, pk, said)
+    seen = conflict_on(us, "vasp-licences", key)
+    assert (seen["whose"], seen["status"], len(seen["statements"])) == ("pk", "suspended", 2)
+    assert "Only Pakistan can end it" in us.cli("conflicts", "vasp-licences").stdout
+    refused = signed_by_ayesha(us, "resolve", "vasp-licences", key, "--status", "suspended", check=False)
+    assert refused.returncode == 1 and "nobody ever stated" in refused.stderr
+    said = json.loads(signed_by_ayesha(pk, "resolve", "vasp-licences", key, "--status", "authorised").stdout)
+    spread(nodes, pk, said)
+    assert conflict_on(us, "vasp-licences", key) is None
+    assert us.row("vasp-licences", key, "pk")["status"] == "authorised"
+
+
+def test_many_conflicts_come_page_by_page_in_one_order(nodes):
+    pk, sv, us = nodes["pk"], nodes["sv"], nodes["us"]
+    names = [f"M-{number:04}" for number in range(1_200)]
+    for node, status in ((pk, "signed"), (sv, "lapsed")):
+        said = node.submit(
+            node.definition("agreements")
+            + [node.officer().attestation("agreements", name, status, valid_from="2026-01-01T00:00:00Z", agreement=name,
+                                          title="T", kind="treaty", parties=["A", "B"]) for name in names])  # fmt: skip
+        spread(nodes, node, said)
+    found = conflicts(us, "agreements", "--limit", "5000")
+    keys = [one["key"] for one in found]
+    assert [key for key in keys if key.startswith("M-")] == names and keys == sorted(keys)
+    assert found == conflicts(pk, "agreements", "--limit", "5000")
+    # In pages of any size the same.
+    paged, after = [], ""
+    while after is not None:
+        page = us.get("/v1/conflicts", register="agreements", limit=7, **({"after": after} if after else {}))
+        assert len(page["conflicts"]) <= 7
+        paged += page["conflicts"]
+        after = page["next"]
+    assert paged == found
+    cut = json.loads(us.cli("conflicts", "--limit", "3", "--json").stdout)
+    assert cut["cut"] is True and len(cut["conflicts"]) == 3
+    assert "there may be more" in us.cli("conflicts", "--limit", "3").stdout
+
+
+def test_what_cannot_be_resolved_is_said(nodes):
+    pk, sv, us = nodes["pk"], nodes["sv"], nodes["us"]
+    key = "T-SAID"
+    holds(nodes, "pk", agree(pk, key, "signed"))
+    holds(nodes, "sv", agree(sv, key, "lapsed"))
+    for arguments, says in (
+        ((key, "--take", "imf"), "has no side"), ((key, "--take", "xx"), "has no side"),
+        (("T-NEVER", "--take", "pk"), "nobody ever stated it"), ((key, "--status", "splendid"), "has no such status"),
+        ((key, "--status", "lapsed", "--from", "2999-01-01"), "lies in the future"),
+        ((key, "--field", "no-such=1"), "has no such field"), ((key, "--field", "kind=whim"), "kind"),
+    ):  # fmt: skip
+        done = signed_by_ayesha(us, "resolve", "agreements", *arguments, check=False)
+        assert done.returncode == 1 and says in done.stderr and len(done.stderr.splitlines()) == 1, (arguments, done.stderr)
+    assert us.cli("conflicts", "no-such", check=False).returncode == 1
+    assert "There is no conflict in warnings" in us.cli("conflicts", "warnings").stdout

@@ -190,7 +190,12 @@ struct ExplanationWords {
             + "(\(retract(voice)))"
     }
 
-    func resolution(_ choice: JointChoice) -> String {
-        "one statement that supersedes \(choice.speaking.map(entry).joined(separator: " and ")) ends the conflict"
+    func resolution(_ joined: JoinedEntry) -> String {
+        let command = "entente resolve \(register) \(ShellWord.quoted(key)) --take NAME"
+        let sides = joined.choice.speaking.map(entry).joined(separator: " and ")
+        if case .adopted = joined.join {
+            return "one of \(sides) is no longer adopted: that ends the conflict (\(command))"
+        }
+        return "one statement that supersedes \(sides) ends the conflict (\(command))"
     }
 }

@@ -1,8 +1,8 @@
 /// A word of a command line that people copy from an answer.
-enum ShellWord {
+public enum ShellWord {
     /// The word as a POSIX shell reads it back: bare where it has nothing but letters, digits and signs that mean nothing to a
     /// shell, else in single quotes.
-    static func quoted(_ text: String) -> String {
+    public static func quoted(_ text: String) -> String {
         let isBare = text.utf8.allSatisfy { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true

@@ -73,7 +73,8 @@ public struct PlanDescription: Sendable, Hashable {
         case .endorsement:
             return line(
                 "endorsement", value["register"]?.string,
-                "\(value["type"]?.string ?? "") what \(value["member"]?.string ?? "") states", key: value["key"]?.string)
+                "\(value["type"]?.string ?? "") what \(value["member"]?.string ?? "") states", key: value["key"]?.string
+            )
         case .declaration:
             return line("declaration", value["register"]?.string, "\(value["rows"]?.integer ?? 0) rows, complete")
         case .roster: return line("roster", nil, "of ordinal \(value["ordinal"]?.integer ?? 0)")

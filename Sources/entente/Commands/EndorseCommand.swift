@@ -71,7 +71,7 @@ struct EndorseCommand: AsyncParsableCommand {
     func run() async throws {
         guard let kind = Endorsement.Kind(rawValue: kind) else { return }
         try await NodeConnection.with(node) { node in
-            let maker = try await PlanMaker(node, register: nil)
+            let maker = try await PlanMaker(node, register: nil, isAboutOthers: true)
             let candidates = try await Endorsable.read(
                 node, register: register == "documents" ? ReservedMap.documents : register, key: rowKey, member: member,
                 index: index, identity: identity)

@@ -39,7 +39,7 @@ enum RegisterRows {
         row.text("answer") == "present" ? [try published(row, key: row.text("key"))] : []
     }
 
-    private static func published(_ statement: JSONValue, key: String) throws -> PublishedRow {
+    static func published(_ statement: JSONValue, key: String) throws -> PublishedRow {
         guard let from = Timestamp(parsing: statement.text("validFrom")) else {
             throw Failure("the node gave an entry of \(key) without validFrom")
         }
