@@ -417,3 +417,55 @@ def test_what_cannot_be_resolved_is_said(nodes):
         assert done.returncode == 1 and says in done.stderr and len(done.stderr.splitlines()) == 1, (arguments, done.stderr)
     assert us.cli("conflicts", "no-such", check=False).returncode == 1
     assert "There is no conflict in warnings" in us.cli("conflicts", "warnings").stdout
+
+
+# Joined answers
+
+
+def test_what_is_shown_of_a_joint_register_is_what_holds_for_all(nodes):
+    pk, sv, us, imf = (nodes[name] for name in ("pk", "sv", "us", "imf"))
+    key = "T-SHOW"
+    holds(nodes, "pk", agree(pk, key, "signed"))
+    at = ",".join(f"{node.name}:{node.log_of(node.name)['entries']}" for node in nodes)
+    holds(nodes, "sv", agree(sv, key, "lapsed", "--from", "2026-03-01"))
+    (entry,) = json.loads(imf.cli("show", "agreements", key, "--json").stdout)["entries"]
+    assert (entry["answer"], entry["status"], entry["member"], entry["conflict"]) == ("present", "lapsed", "sv", True)
+    shown = imf.cli("show", "agreements", key).stdout
+    assert "(joint): lapsed (conflict)" in shown and "lapsed prevails: it is the most restrictive status" in shown
+    assert "Pakistan" in shown and "El Salvador" in shown
+    # Each one's own word, a date before the second side began, and what was known before it came.
+    assert [row["status"] for row in json.loads(imf.cli("show", "agreements", key, "--each", "--json").stdout)["rows"]] == [
+        "signed", "lapsed"]  # fmt: skip
+    for past in (("--on", "2026-02-01"), ("--known-at", at)):
+        (entry,) = json.loads(us.cli("show", "agreements", key, *past, "--json").stdout)["entries"]
+        assert (entry["status"], entry["conflict"]) == ("signed", False), past
+    # Page by page: every key once, in one order, the same everywhere.
+    page = json.loads(us.cli("show", "agreements", "--limit", "100000", "--json").stdout)["entries"]
+    keys = [one["key"] for one in page]
+    assert key in keys and keys == sorted(set(keys))
+    assert page == json.loads(pk.cli("show", "agreements", "--limit", "100000", "--json").stdout)["entries"]
+    paged, after = [], ""
+    while after is not None:
+        part = imf.get("/v1/joined", register="agreements", limit=100, **({"after": after} if after else {}))
+        paged, after = paged + part["entries"], part["next"]
+    assert paged == page
+    assert "lapsed (conflict)" in us.cli("show", "agreements").stdout
+    said = json.loads(signed_by_ayesha(sv, "retract", "agreements", key).stdout)
+    spread(nodes, sv, said)
+    said = json.loads(signed_by_ayesha(pk, "retract", "agreements", key).stdout)
+    spread(nodes, pk, said)
+    assert "(joint): taken back" in us.cli("show", "agreements", key).stdout
+    assert "Nobody ever stated T-NOWHERE" in us.cli("show", "agreements", "T-NOWHERE").stdout
+
+
+def test_what_is_shown_of_a_register_by_k_says_who_adopted_it(nodes):
+    pk, sv, us = nodes["pk"], nodes["sv"], nodes["us"]
+    key, index = recognise(sv, "us")
+    holds(nodes, "sv", index)
+    assert "(by 2): proposed only" in us.cli("show", "recognitions", key).stdout
+    endorse(nodes, us, "recognitions", key)
+    assert "1 of 2 endorse it (United States)" in pk.cli("show", "recognitions", key).stdout
+    endorse(nodes, pk, "recognitions", key)
+    shown = us.cli("show", "recognitions", key).stdout
+    assert "(by 2): recognised" in shown and "adopted by Pakistan, United States" in " ".join(shown.split())
+    assert "recognised" in us.cli("show", "recognitions").stdout
