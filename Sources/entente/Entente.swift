@@ -38,13 +38,15 @@ struct EntenteCommand: AsyncParsableCommand {
                 name: "Publishing",
                 subcommands: [
                     ImportCommand.self, PublishCommand.self, RetractCommand.self, UndoCommand.self,
-                    DeclareCompleteCommand.self, SignCommand.self, SubmitCommand.self,
+                    EndorseCommand.self, ResolveCommand.self, DeclareCompleteCommand.self, SignCommand.self,
+                    SubmitCommand.self,
                 ]),
             CommandGroup(
                 name: "Looking",
                 subcommands: [
                     RegisterCommand.self, RegistersCommand.self, ExportCommand.self, ShowCommand.self,
-                    HistoryCommand.self, WhyCommand.self, DocumentsCommand.self, EntriesCommand.self,
+                    HistoryCommand.self, WhyCommand.self, ConflictsCommand.self, DocumentsCommand.self,
+                    EntriesCommand.self,
                     StatusCommand.self, PeersCommand.self, ReceiptsCommand.self,
                 ]),
             CommandGroup(name: "Proving", subcommands: [ProveCommand.self, VerifyCommand.self, ForkCommand.self]),

@@ -12,11 +12,14 @@ public struct PublishedRow: Hashable, Sendable {
     public let fields: JSONObject
     /// The statement's identity: SHA-256 of its bytes, in lower-case hexadecimal.
     public let identity: String
+    /// The identities that the statement supersedes. What replaces it has to repeat those of other members' statements
+    /// (statements.md, section 6.3).
+    public let references: [String]
 
     /// Creates a published row.
     public init(
         key: String, status: String, validFrom: Timestamp, validUntil: Timestamp? = nil, fields: JSONObject,
-        identity: String
+        identity: String, references: [String] = []
     ) {
         self.key = key
         self.status = status
@@ -24,6 +27,16 @@ public struct PublishedRow: Hashable, Sendable {
         self.validUntil = validUntil
         self.fields = fields
         self.identity = identity
+        self.references = references
+    }
+
+    /// What a statement that replaces these rows supersedes: them, and what they refer to, each once.
+    static func superseded(by rows: [PublishedRow]) -> [String] {
+        var found: [String] = []
+        for identity in rows.map(\.identity) + rows.flatMap(\.references) where !found.contains(identity) {
+            found.append(identity)
+        }
+        return found
     }
 }
 
@@ -238,7 +251,7 @@ struct Comparison {
             kind: kind, key: row.key, label: RegisterChanges.label(of: fields, key: row.key), status: row.status,
             previousStatus: reference?.status, validFrom: from,
             validUntil: keepsEnd ? reference?.validUntil : row.validUntil, fields: fields,
-            supersedes: superseded.map(\.identity), differences: differences, line: row.line)
+            supersedes: PublishedRow.superseded(by: superseded), differences: differences, line: row.line)
     }
 
     private func differences(_ row: ImportedRow, _ old: PublishedRow) -> [FieldDifference] {
@@ -293,7 +306,7 @@ struct Comparison {
                     RegisterChange(
                         kind: .statusChanged, key: row.key, label: label, status: target.name,
                         previousStatus: speaking.status, validFrom: from, validUntil: nil, fields: speaking.fields,
-                        supersedes: later.map(\.identity), differences: [difference], line: nil))
+                        supersedes: PublishedRow.superseded(by: later), differences: [difference], line: nil))
             }
         }
     }

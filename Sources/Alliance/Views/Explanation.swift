@@ -51,7 +51,8 @@ public struct Explanation: Sendable {
         definition: RegisterDefinition, at time: Timestamp, members: [CharterMember]
     ) {
         let row = RowKey(map: register, key: key)
-        let words = ExplanationWords(definition: definition, time: time, members: members)
+        let words = ExplanationWords(
+            register: register, key: key, definition: definition, time: time, members: members)
         steps.append(Step(rule: words.rule(register, rule), findings: []))
         var voices: [MemberVoice] = []
         for testimony in testimonies {
@@ -59,45 +60,40 @@ public struct Explanation: Sendable {
             steps.append(log.step)
             voices += log.inForce
         }
-        let (inForce, joinChanges) = join(voices, rule, endorsements, definition, words)
-        choose(inForce, definition, words)
+        let joined = JoinedEntry(
+            voices, rule: rule, endorsements: endorsements, definition: definition, at: time.seconds)
+        let joinChanges = tell(joined.join, words)
+        tell(joined, words)
         changes += joinChanges
-        if inForce.isEmpty, testimonies.allSatisfy(\.steps.isEmpty) {
+        if joined.inForce.isEmpty, testimonies.allSatisfy(\.steps.isEmpty) {
             let who = testimonies.map(\.member.title).joined(separator: ", ")
             changes.append("a first statement on \(key) by \(who.isEmpty ? "a member that may write" : who)")
         }
     }
 
-    /// The second step: what the merge rule leaves in force.
-    private mutating func join(
-        _ voices: [MemberVoice], _ rule: MergeRule, _ endorsements: [PlacedEndorsement],
-        _ definition: RegisterDefinition, _ words: ExplanationWords
-    ) -> (inForce: [MemberVoice], changes: [String]) {
-        switch rule {
-        case .each: return (voices, [])
-        case .joint(let writers):
-            let view = JointView(voices, writers: writers, endorsements: endorsements, definition: definition)
+    /// The second step: what the merge rule leaves in force. Returns what would change that.
+    private mutating func tell(_ join: JoinedEntry.Join, _ words: ExplanationWords) -> [String] {
+        switch join {
+        case .each: return []
+        case .joint(let view):
             steps.append(Step(rule: words.jointRule, findings: words.findings(view)))
-            return (view.inForce, words.changes(view))
-        case .by(let count):
-            let view = AdoptedView(voices, needed: count, endorsements: endorsements)
-            steps.append(Step(rule: words.adoptionRule(count), findings: words.findings(view)))
-            return (view.adopted, words.changes(view))
+            return words.changes(view)
+        case .adopted(let view):
+            steps.append(Step(rule: words.adoptionRule(view.needed), findings: words.findings(view)))
+            return words.changes(view)
         }
     }
 
     /// The third step: what speaks at the time, and the answer.
-    private mutating func choose(
-        _ inForce: [MemberVoice], _ definition: RegisterDefinition, _ words: ExplanationWords
-    ) {
-        let choice = JointChoice(at: words.time.seconds, of: inForce, definition: definition)
+    private mutating func tell(_ joined: JoinedEntry, _ words: ExplanationWords) {
+        let choice = joined.choice
         effective = choice.effective
         isConflict = choice.isConflict
-        steps.append(Step(rule: words.choiceRule, findings: words.findings(inForce)))
-        steps.append(Step(rule: words.answer(choice, inForce), findings: []))
-        changes += words.dated(inForce)
+        steps.append(Step(rule: words.choiceRule, findings: words.findings(joined.inForce)))
+        steps.append(Step(rule: words.answer(choice, joined.inForce), findings: []))
+        changes += words.dated(joined.inForce)
         if let effective { changes.append(words.whoCanChange(effective)) }
-        if isConflict { changes.append(words.resolution(choice)) }
+        if isConflict { changes.append(words.resolution(joined)) }
     }
 }
 

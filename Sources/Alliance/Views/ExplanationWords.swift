@@ -2,6 +2,8 @@ import TransparencyLog
 
 /// The sentences of an ``Explanation``.
 struct ExplanationWords {
+    let register: String
+    let key: String
     let definition: RegisterDefinition
     let time: Timestamp
     let members: [CharterMember]
@@ -22,6 +24,14 @@ struct ExplanationWords {
     private func day(_ time: Timestamp) -> String { Self.day(time) }
 
     private func entry(_ voice: MemberVoice) -> String { "entry \(voice.placed.index) of \(title(voice.member))" }
+
+    /// The command by which another member endorses a statement.
+    private func endorse(_ voice: MemberVoice) -> String {
+        let name = members.first { $0.id == voice.member }?.name ?? voice.member
+        return "entente endorse \(register) \(ShellWord.quoted(key)) --member \(name) --index \(voice.placed.index)"
+    }
+
+    private func retract(_ voice: MemberVoice) -> String { "entente retract --index \(voice.placed.index)" }
 
     func statement(_ placed: PlacedAttestation) -> String {
         let attestation = placed.attestation
@@ -73,10 +83,10 @@ struct ExplanationWords {
     func changes(_ view: JointView) -> [String] {
         view.unendorsed.map {
             "\(title($0.old.member)) endorses \(entry($0.by)): then "
-                + "\(entry($0.old)) is superseded"
+                + "\(entry($0.old)) is superseded (\(endorse($0.by)))"
         }
             + view.superseded.map {
-                "\(title($0.by.member)) takes \(entry($0.by)) back: then \(entry($0.old)) holds again"
+                "\(title($0.by.member)) takes \(entry($0.by)) back: then \(entry($0.old)) holds again (\(retract($0.by)))"
             }
     }
 
@@ -102,10 +112,11 @@ struct ExplanationWords {
             guard !proposal.isAdopted else {
                 return
                     "\(1 - missing) of \(titles(proposal.endorsers)) \(missing == 0 ? "takes its" : "take their") endorsement of "
-                    + "\(entry(proposal.voice)) back: then it is no longer adopted"
+                    + "\(entry(proposal.voice)) back: then it is no longer adopted (\(endorse(proposal.voice)) --take-back)"
             }
             return
-                "\(missing) more \(missing == 1 ? "member endorses" : "members endorse") \(entry(proposal.voice)): then it is adopted"
+                "\(missing) more \(missing == 1 ? "member endorses" : "members endorse") \(entry(proposal.voice)): then it is adopted "
+                + "(\(endorse(proposal.voice)))"
         }
     }
 
@@ -174,10 +185,17 @@ struct ExplanationWords {
     }
 
     func whoCanChange(_ voice: MemberVoice) -> String {
-        "\(title(voice.member)) states another status from a later date, or replaces or takes back entry \(voice.placed.index)"
+        "\(title(voice.member)) states another status from a later date (entente publish entry \(register) --key "
+            + "\(ShellWord.quoted(key)) --status STATUS --from DATE), or replaces or takes back entry \(voice.placed.index) "
+            + "(\(retract(voice)))"
     }
 
-    func resolution(_ choice: JointChoice) -> String {
-        "one statement that supersedes \(choice.speaking.map(entry).joined(separator: " and ")) ends the conflict"
+    func resolution(_ joined: JoinedEntry) -> String {
+        let command = "entente resolve \(register) \(ShellWord.quoted(key)) --take NAME"
+        let sides = joined.choice.speaking.map(entry).joined(separator: " and ")
+        if case .adopted = joined.join {
+            return "one of \(sides) is no longer adopted: that ends the conflict (\(command))"
+        }
+        return "one statement that supersedes \(sides) ends the conflict (\(command))"
     }
 }

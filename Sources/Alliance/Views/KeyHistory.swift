@@ -36,6 +36,13 @@ public struct KeyHistory: Sendable {
         public let member: String
         public let index: UInt64
         public let identity: HashValue
+
+        /// Names a statement.
+        public init(member: String, index: UInt64, identity: HashValue) {
+            self.member = member
+            self.index = index
+            self.identity = identity
+        }
     }
 
     /// One statement, and what it changed.

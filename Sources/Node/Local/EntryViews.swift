@@ -28,6 +28,7 @@ enum EntryViews {
             object["signedBy"] = .string(statement.signer.keyName)
             object["register"] = statement.register.map { .string($0) }
             object["key"] = statement.key.map { .string($0) }
+            object["about"] = .array(subjects(of: statement))
             object["issuedAt"] = .string(Timestamp(seconds: statement.issuedAt).text)
             if case .attestation(let attestation) = statement.body {
                 object["status"] = .string(attestation.status)
@@ -37,6 +38,20 @@ enum EntryViews {
         }
         object["reason"] = verdict.map { .string($0.text) } ?? .null
         return .object(object)
+    }
+
+    /// The registers and keys that a statement is about, other than rosters, definitions and declarations.
+    private static func subjects(of statement: Statement) -> [JSONValue] {
+        func subject(_ register: String, _ key: String) -> JSONValue {
+            ["register": .string(register), "key": .string(key)]
+        }
+        return switch statement.body {
+        case .attestation(let row): [subject(row.register, row.key)]
+        case .document(let document): [subject(ReservedMap.documents, document.work)]
+        case .endorsement(let endorsement): [subject(endorsement.register, endorsement.key)]
+        case .retraction(let retraction): retraction.targets.map { subject($0.register, $0.key) }
+        case .roster, .register, .declaration, .approval: []
+        }
     }
 
     /// One line for people.

@@ -1,5 +1,6 @@
 import Alliance
 import Foundation
+import HTTPTypes
 import Replication
 import Store
 import TransparencyLog
@@ -197,7 +198,28 @@ extension LocalRoutes {
             ]
         }
         if let register = query.text("register") { object["definition"] = definition(register, state) ?? .null }
+        object["known"] = .string(try othersSizes().text)
+        object["joined"] = .bool(query.text("register").map(isJoined) ?? false)
         return .object(object)
+    }
+
+    /// Whether other members' statements of a register change what this member's do.
+    private func isJoined(_ register: String) -> Bool {
+        switch charter.register(register)?.merge {
+        case nil, .each?: false
+        case .joint?, .by?: true
+        }
+    }
+
+    /// What this node holds of the other members' logs.
+    private func othersSizes() throws -> KnownSizes {
+        let sizes = try charter.members.filter { $0.id != identity.member.id }.map {
+            KnownSizes.Size(member: $0.name, entries: try store.size(of: log(of: $0)))
+        }
+        guard let known = KnownSizes(sizes) else {
+            throw LocalError(.internalServerError, "internal", "members' names")
+        }
+        return known
     }
 
     private func definition(_ name: String, _ state: LogState) -> JSONValue? {

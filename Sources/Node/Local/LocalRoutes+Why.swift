@@ -95,13 +95,8 @@ extension LocalRoutes {
     ) async throws -> [PlacedEndorsement] {
         var found: [PlacedEndorsement] = []
         for placed in testimonies.flatMap({ RowReplay(of: row, after: $0.steps).inForce }) {
-            let key = RowKey(map: ReservedMap.endorsements, key: placed.identity.hex)
-            for member in charter.members {
-                for one in RowReplay(of: key, after: try await steps(key, member, known)).inForce {
-                    guard case .endorsement(let endorsement) = one.statement.body else { continue }
-                    found.append(
-                        PlacedEndorsement(member: member.id, index: one.index, endorsement: endorsement))
-                }
+            found += try await endorsements(of: placed.identity, known).map {
+                PlacedEndorsement(member: $0.member.id, index: $0.placed.index, endorsement: $0.endorsement)
             }
         }
         return found

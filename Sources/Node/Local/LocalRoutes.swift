@@ -47,6 +47,9 @@ struct LocalRoutes: Sendable, CustomStringConvertible {
         get("/v1/registers") { query, _, _ in LocalAnswer.json(try await registers(query)) }
         get("/v1/rows") { query, _, _ in LocalAnswer.json(try await rows(query)) }
         get("/v1/history") { query, _, _ in LocalAnswer.json(try await history(query)) }
+        get("/v1/endorsements") { query, _, _ in LocalAnswer.json(try await endorsements(query)) }
+        get("/v1/joined") { query, _, _ in LocalAnswer.json(try await joined(query)) }
+        get("/v1/conflicts") { query, _, _ in LocalAnswer.json(try await conflicts(query)) }
         get("/v1/why") { query, _, _ in LocalAnswer.json(try await why(query)) }
         get("/v1/entries") { query, _, _ in LocalAnswer.json(try await entries(query)) }
         get("/v1/entry") { query, _, _ in LocalAnswer.json(try await entry(query)) }

@@ -12,6 +12,7 @@ extension Plan {
         let register: String?
         let made: Int64
         let base: UInt64
+        let known: KnownSizes?
         let officers: [OfficerKey]
         let twoOfficers: Bool
         let summary: [String]
@@ -35,6 +36,7 @@ extension Plan {
             register = try reader.optionalString("register", most: 64)
             made = try reader.integer("made", in: 0...(1 << 40))
             base = UInt64(try reader.integer("base", in: 0...JSONLimits.integer))
+            known = try Self.known(&reader)
             officers = try reader.objects("officers", most: Roster.entryLimit) {
                 (one: inout StrictObject) throws(SetupError) in
                 OfficerKey(name: try one.string("name", most: 64), key: try one.bytes("key", most: 64))
@@ -61,6 +63,14 @@ extension Plan {
                 throw reader.error("steps", "a plan of a new roster has one step")
             }
             try reader.finish()
+        }
+
+        private static func known(_ reader: inout StrictObject) throws(SetupError) -> KnownSizes? {
+            guard let text = try reader.optionalString("known", most: Charter.memberLimit * 100) else { return nil }
+            guard let known = KnownSizes(parsing: text), known.text.utf8.elementsEqual(text.utf8) else {
+                throw reader.error("known", "must be sizes of logs, by the members' names, such as sv:120,us:7")
+            }
+            return known
         }
 
         private static func roots(_ reader: inout StrictObject, file: String) throws(SetupError) -> PlanRoots? {
@@ -192,6 +202,7 @@ extension Plan {
         header["register"] = register.map { .string($0) }
         header["made"] = .integer(made)
         header["base"] = .integer(Int64(base))
+        header["known"] = known.map { .string($0.text) }
         header["officers"] = .array(
             officers.map { ["name": .string($0.name), "key": .string(Base64.encodeURL($0.key))] })
         header["twoOfficers"] = .bool(twoOfficers)

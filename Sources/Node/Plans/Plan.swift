@@ -6,7 +6,7 @@ public import TransparencyLog
 /// A plan is a file of one strict JSON object a line, so that a large one is read and written piece by piece. The first
 /// line is the header, with `steps` lines behind it:
 ///
-///     {"entente-plan":1,"alliance":…,"member":…,"title":…,"zone":…,"register":…,"made":…,"base":1840,
+///     {"entente-plan":1,"alliance":…,"member":…,"title":…,"zone":…,"register":…,"made":…,"base":1840,"known":"sv:120",
 ///      "officers":[{"name":…,"key":…}],"twoOfficers":false,"summary":[…],"documents":[…],"steps":12}
 ///     {"kind":"attestation","payload":"<base64url>"}      before it is signed, or
 ///     {"entry":"<compact JWS>"}                           once it is
@@ -31,6 +31,9 @@ public struct Plan: Sendable, Hashable {
     public let made: Int64
     /// Entries of the member's log when the plan was made.
     public let base: UInt64
+    /// Entries of the other members' logs that the node held then, where the plan is about what those say too: a register that
+    /// is joined across members, or an endorsement.
+    public let known: KnownSizes?
     /// The officers of the roster in force then: their key's names and public keys.
     public let officers: [OfficerKey]
     /// Whether a second officer has to approve.
@@ -99,6 +102,7 @@ public struct Plan: Sendable, Hashable {
         self.register = register
         self.made = made
         base = context.logSize
+        known = context.known
         officers = context.officers
         twoOfficers = drafts.contains { draft in
             context.twoOfficers.contains { name in PlanDescription.registers(of: draft).contains(name) }
@@ -132,6 +136,7 @@ public struct Plan: Sendable, Hashable {
         register = nil
         self.made = made
         base = context.logSize
+        known = nil
         officers = context.officers
         twoOfficers = false
         summary = RosterDiff(from: old.roster, to: next).changes.map(\.text)
@@ -148,6 +153,7 @@ public struct Plan: Sendable, Hashable {
         register = header.register
         made = header.made
         base = header.base
+        known = header.known
         officers = header.officers
         twoOfficers = header.twoOfficers
         summary = header.summary
@@ -282,10 +288,12 @@ public struct PlanContext: Sendable, Hashable {
     public var twoOfficers: [String]
     /// For a plan of a new roster.
     public var roots: PlanRoots?
+    /// What the node holds of the other members' logs, for a plan that is about what those say too.
+    public var known: KnownSizes?
 
     public init(
         alliance: HashValue, member: String, title: String, zone: String, logSize: UInt64,
-        officers: [Plan.OfficerKey], twoOfficers: [String], roots: PlanRoots? = nil
+        officers: [Plan.OfficerKey], twoOfficers: [String], roots: PlanRoots? = nil, known: KnownSizes? = nil
     ) {
         self.alliance = alliance
         self.member = member
@@ -295,5 +303,6 @@ public struct PlanContext: Sendable, Hashable {
         self.officers = officers
         self.twoOfficers = twoOfficers
         self.roots = roots
+        self.known = known
     }
 }

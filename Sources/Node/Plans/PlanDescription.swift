@@ -61,14 +61,20 @@ public struct PlanDescription: Sendable, Hashable {
             return line("definition", value["name"]?.string, "of register \(value["name"]?.string ?? "")")
         case .retraction:
             let targets = value["targets"]?.array ?? []
-            let label = targets.compactMap { $0["key"]?.string }
+            let label = targets.compactMap { target in
+                target["register"]?.string == ReservedMap.endorsements
+                    ? "the endorsement of statement \(target["key"]?.string?.prefix(12) ?? "")…" : target["key"]?.string
+            }
             let reason = value["reason"]?.string ?? ""
             return line(
                 "retraction", targets.first?["register"]?.string,
                 "\(label.prefix(3).joined(separator: ", ")) (\(reason))",
                 replaces: targets.count)
         case .endorsement:
-            return line("endorsement", value["register"]?.string, value["key"]?.string ?? "")
+            return line(
+                "endorsement", value["register"]?.string,
+                "\(value["type"]?.string ?? "") what \(value["member"]?.string ?? "") states", key: value["key"]?.string
+            )
         case .declaration:
             return line("declaration", value["register"]?.string, "\(value["rows"]?.integer ?? 0) rows, complete")
         case .roster: return line("roster", nil, "of ordinal \(value["ordinal"]?.integer ?? 0)")

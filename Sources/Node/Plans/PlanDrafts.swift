@@ -28,13 +28,7 @@ public struct PlanDrafts: Sendable {
                 register: changes.register, key: change.key, status: change.status, validFrom: change.validFrom,
                 validUntil: change.validUntil, fields: change.fields,
                 supersedes: change.supersedes.compactMap { HashValue(hex: $0) })
-            // Base64url of the payload, header and signature have to fit.
-            guard draft.payload.count <= 48_000 else {
-                let place = change.line.map { "line \($0)" } ?? change.key
-                throw SetupError(
-                    .limit, place, "the row is too long for an entry (\(draft.payload.count) bytes of at most 48,000)")
-            }
-            drafts.append(draft)
+            drafts.append(try Self.bounded(draft, change.line.map { "line \($0)" } ?? change.key))
         }
         let targets = changes.retracted.flatMap { row in
             row.identities.compactMap { identity in
@@ -44,6 +38,17 @@ public struct PlanDrafts: Sendable {
             }
         }
         add(retracting: targets, reason: .enteredInError, note: nil)
+    }
+
+    /// Bytes of an attestation's payload: base64url of it, header and signature have to fit an entry.
+    private static let payloadLimit = 48_000
+
+    private static func bounded(_ draft: Draft, _ place: String) throws(SetupError) -> Draft {
+        guard draft.payload.count <= payloadLimit else {
+            throw SetupError(
+                .limit, place, "the row is too long for an entry (\(draft.payload.count) bytes of at most 48,000)")
+        }
+        return draft
     }
 
     /// Retractions of so many statements, in as many entries as needed.
@@ -68,10 +73,12 @@ public struct PlanDrafts: Sendable {
 
     /// Lets what is drafted from here on be later than a statement that it says again: said in the same second, it
     /// would be the very same bytes, which count once only.
-    public mutating func beLater(than statement: Statement) {
-        guard context.issuedAt <= statement.issuedAt else { return }
-        context = DraftContext(
-            member: context.member, alliance: context.alliance, issuedAt: statement.issuedAt + 1)
+    public mutating func beLater(than statement: Statement) { beLater(than: statement.issuedAt) }
+
+    /// The same, for a statement of which only the officer's clock is known, in seconds since 1970.
+    public mutating func beLater(than issuedAt: Int64) {
+        guard context.issuedAt <= issuedAt else { return }
+        context = DraftContext(member: context.member, alliance: context.alliance, issuedAt: issuedAt + 1)
     }
 
     /// One row of a register, as it was once stated.
@@ -84,8 +91,24 @@ public struct PlanDrafts: Sendable {
                 validUntil: row.validUntil, fields: row.fields, supersedes: identities))
     }
 
+    /// One row of a register, in place of others.
+    ///
+    /// - Throws: ``SetupError`` with code `limit` for a row that is too long for an entry.
+    public mutating func add(
+        register: String, key: String, status: String, validFrom: Timestamp, validUntil: Timestamp?, fields: JSONObject,
+        superseding identities: [HashValue]
+    ) throws(SetupError) {
+        let draft = context.attestation(
+            register: register, key: key, status: status, validFrom: validFrom, validUntil: validUntil, fields: fields,
+            supersedes: identities)
+        drafts.append(try Self.bounded(draft, key))
+    }
+
     /// That a register is complete.
     public mutating func add(_ declaration: Declaration) { drafts.append(context.declaration(declaration)) }
+
+    /// That this member stands by another member's statement, or takes note of it.
+    public mutating func add(_ endorsement: Endorsement) { drafts.append(context.endorsement(endorsement)) }
 
     /// A version of a document.
     public mutating func add(_ document: PolicyDocument) { drafts.append(context.document(document)) }

@@ -42,7 +42,10 @@ public struct PlanSubmission: Sendable {
         }
         for document in plan.documents { try await send(document) }
         let batches = plan.batches()
-        if !anyway { try await checkBase(plan, logSize: UInt64(context["logSize"]?.integer ?? 0)) }
+        if !anyway {
+            try await checkBase(plan, logSize: UInt64(context["logSize"]?.integer ?? 0))
+            try await ArrivedStatements(client: client).check(plan)
+        }
         var first: UInt64?
         var last: UInt64 = 0
         var time: Int64?

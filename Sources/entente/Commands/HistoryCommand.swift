@@ -9,8 +9,8 @@ struct HistoryCommand: AsyncParsableCommand {
         usage: "entente history [<register>] <key> [--register <register>] [--member <name>]",
         discussion: """
             Who signed it, from when it speaks, and what it changed, field by field: it replaces another entry (a \
-            correction), follows one (a change from a date, which stands beside), or takes entries back. Of each member and \
-            register the newest entry comes first. Between members there is no order: "when" is the officer's own clock.
+            correction), follows one (a change from a date, which stands beside), or takes entries back. Endorsements of \
+            these entries, by whatever member, stand with them. Of each member and register the newest entry comes first. Between members there is no order: "when" is the officer's own clock.
 
             Examples:
               entente history PK-0117
@@ -94,11 +94,12 @@ struct HistoryCommand: AsyncParsableCommand {
             switch entry.text("relation") {
             case "replaces": "replaces"
             case "takes-back": "takes back"
+            case "endorses": "endorses"
             default: "follows"
             }
         let named = others.prefix(6).joined(separator: ", ") + (others.count > 6 ? " and \(others.count - 6) more" : "")
         let differences = entry.list("differences")
-        let isSame = differences.isEmpty && entry.text("relation") != "takes-back"
+        let isSame = differences.isEmpty && !["takes-back", "endorses"].contains(entry.text("relation"))
         let head = "  \(verb) entry \(named)\(isSame ? ", and says the same" : "")"
         return [head]
             + differences.map { difference in

@@ -208,7 +208,7 @@ struct PublishEntryCommand: AsyncParsableCommand {
         }
     }
 
-    private static func parse(_ text: String) throws -> (name: String, value: String) {
+    static func parse(_ text: String) throws -> (name: String, value: String) {
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
             throw Failure("--field \(text): must be name=value")
         }
@@ -217,7 +217,7 @@ struct PublishEntryCommand: AsyncParsableCommand {
 }
 
 /// One row of a register's own layout, so that a single entry is read by the same rules as a file.
-private struct OneRow {
+struct OneRow {
     let bytes: [UInt8]
 
     init(

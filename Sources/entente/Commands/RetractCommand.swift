@@ -81,7 +81,9 @@ struct RetractCommand: AsyncParsableCommand {
             }
         }
         guard !targets.isEmpty else {
-            throw Failure("\(key): nothing is in force in \(register); there is nothing to take back")
+            throw Failure(
+                "\(key): nothing is in force in \(register); there is nothing to take back (an endorsement: entente endorse … "
+                    + "--take-back)")
         }
         return targets
     }
@@ -129,8 +131,13 @@ struct UndoCommand: AsyncParsableCommand {
             case .attestation(let row) where row.supersedes.isEmpty:
                 add(retracting: undone, register: row.register, key: row.key, to: &drafts)
             case .attestation(let row):
-                for old in try await Self.earlier(node, row.register, row.key, row.supersedes) {
-                    Self.restate(old, superseding: [undone.identity], &drafts)
+                let own = try await Self.earlier(node, row.register, row.key, row.supersedes)
+                // What a successor would have to repeat goes on superseding other members' entries: only taking this
+                // one back gives them back.
+                let isOverOthers = own.count < row.supersedes.count
+                if isOverOthers { add(retracting: undone, register: row.register, key: row.key, to: &drafts) }
+                for old in own {
+                    Self.restate(old, superseding: isOverOthers ? [] : [undone.identity], &drafts)
                 }
             case .document(let document) where document.supersedes.isEmpty:
                 add(retracting: undone, register: ReservedMap.documents, key: document.work, to: &drafts)

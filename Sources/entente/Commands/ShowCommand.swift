@@ -6,6 +6,9 @@ struct ShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a register, or what every member says of one key.",
         discussion: """
+            Where the charter joins a register across members (joint, or by K), what holds for all is shown: the effective \
+            status, whether there is a conflict, who adopted it. --each shows every member's own word, as it is in other registers.
+
             A register's lookup fields work too, by --domain and --lei, or by name: entente show vasp-licences/lei \
             5299005V5GBSN2A4C303. That nobody states a value is proven by entente prove --every-member.
 
@@ -33,6 +36,8 @@ struct ShowCommand: AsyncParsableCommand {
     @OptionGroup var past: KnownAtOptions
     @Option(help: ArgumentHelp("Only what one member says.", valueName: "name"))
     var member: String?
+    @Flag(help: "Each member's own word, where the register is joined across members.")
+    var each = false
     @Option(help: ArgumentHelp("Rows to show at most.", valueName: "number"))
     var limit: Int = 100
     @OptionGroup var node: NodeOptions
@@ -45,12 +50,16 @@ struct ShowCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await NodeConnection.with(node) { node in
-            let definition = try await definition(node)
+            let (definition, isJoined) = try await definition(node)
             let question = try lookup.question(register, definition)
             let register = question?.map ?? register
             let key = question?.key ?? key
             let on = try on.map { try node.clock(member).parse($0, option: "--on").text }
             let known = try past.text(node)
+            if isJoined, !each, member == nil, question == nil {
+                let joined = JoinedShow(node: node, register: register, key: key, on: on, known: known, limit: limit)
+                return try await joined.run(json: output.json, definition)
+            }
             let query: [(String, String?)] = [
                 ("register", register), ("on", on), ("member", member ?? "all"), ("known", known),
             ]
@@ -73,15 +82,15 @@ struct ShowCommand: AsyncParsableCommand {
         }
     }
 
-    /// The register's definition, as far as this node knows it.
-    private func definition(_ node: NodeConnection) async throws -> RegisterDefinition? {
+    /// The register's definition, as far as this node knows it, and whether the charter joins the register across members.
+    private func definition(_ node: NodeConnection) async throws -> (RegisterDefinition?, isJoined: Bool) {
         let parts = register.split(separator: "/", maxSplits: 1).map(String.init)
-        let definition = try await KnownDefinition.read(node, parts.first ?? register).definition
+        let (definition, known) = try await KnownDefinition.read(node, parts.first ?? register)
         if let definition, parts.count == 2, !definition.lookups.contains(where: { $0.field == parts[1] }) {
             let known = definition.lookups.map { "\(definition.name)/\($0.field)" }.joined(separator: ", ")
             throw Failure("\(register): there is no such lookup\(known.isEmpty ? "" : "; there are: \(known)")")
         }
-        return definition
+        return (definition, parts.count == 1 && known.text("merge") != "each")
     }
 
     private func page(

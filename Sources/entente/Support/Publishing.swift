@@ -17,7 +17,9 @@ struct PlanMaker {
     }
 
     /// Asks the node.
-    init(_ node: NodeConnection, register: String?) async throws {
+    ///
+    /// - Parameter isAboutOthers: whether the plan is about what other members say, so that what they say meanwhile matters.
+    init(_ node: NodeConnection, register: String?, isAboutOthers: Bool = false) async throws {
         let answer = try await node.get("/v1/context", [("register", register)])
         guard let alliance = HashValue(hex: answer.text("alliance")), let member = answer["member"],
             let roster = answer["roster"]
@@ -34,7 +36,7 @@ struct PlanMaker {
                     keys: roots.list("keys").map {
                         Plan.OfficerKey(name: $0.text("name"), key: Base64.decodeURL($0.text("key")) ?? [])
                     }, previous: Base64.decodeURL(roster.text("statement")) ?? [])
-            })
+            }, known: isAboutOthers || answer.flag("joined") ? KnownSizes(parsing: answer.text("known")) : nil)
         now = answer.time("now") ?? MemberClock.now
         guard let register else {
             definition = nil

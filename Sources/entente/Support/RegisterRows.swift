@@ -39,14 +39,15 @@ enum RegisterRows {
         row.text("answer") == "present" ? [try published(row, key: row.text("key"))] : []
     }
 
-    private static func published(_ statement: JSONValue, key: String) throws -> PublishedRow {
+    static func published(_ statement: JSONValue, key: String) throws -> PublishedRow {
         guard let from = Timestamp(parsing: statement.text("validFrom")) else {
             throw Failure("the node gave an entry of \(key) without validFrom")
         }
         return PublishedRow(
             key: key, status: statement.text("status"), validFrom: from,
             validUntil: statement["validUntil"]?.string.flatMap { Timestamp(parsing: $0) },
-            fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"))
+            fields: statement["fields"]?.object ?? [:], identity: statement.text("identity"),
+            references: statement.list("supersedes").compactMap(\.string))
     }
 }
 

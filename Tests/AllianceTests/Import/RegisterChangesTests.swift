@@ -16,13 +16,14 @@ struct RegisterChangesTests {
     private static func published(
         _ key: String, _ status: String = "authorised", _ from: String = "2026-01-01T00:00:00+05:00",
         until: String? = nil,
-        more: JSONObject = [:], identity: String
+        more: JSONObject = [:], identity: String, references: [String] = []
     ) throws -> PublishedRow {
         var fields: JSONObject = ["competentAuthority": "B", "legalName": .string("Firm \(key)")]
         for member in more.members { fields[member.name] = member.value }
         return PublishedRow(
             key: key, status: status, validFrom: try #require(Timestamp(parsing: from)),
-            validUntil: until.flatMap(Timestamp.init(parsing:)), fields: fields, identity: identity)
+            validUntil: until.flatMap(Timestamp.init(parsing:)), fields: fields, identity: identity,
+            references: references)
     }
 
     private static func file(
@@ -65,6 +66,20 @@ struct RegisterChangesTests {
         let result = try Self.file(["K,authorised,2026-01-01,B,e\u{301}"])
         let row = try Self.published("K", more: ["legalName": "\u{E9}"], identity: "aa")
         #expect(try Self.compare(result, [row]).changed.count == 1)
+    }
+
+    @Test("a correction repeats what the corrected entry supersedes, so that it counts; a change beside it does not")
+    func references() throws {
+        let rows = [
+            try Self.published("A", identity: "a1", references: ["s1", "s2"]),
+            try Self.published("A", identity: "a2", references: ["s2", "s3"]),
+            try Self.published("B", identity: "b1", references: ["s4"]),
+        ]
+        let result = try Self.file(["A,authorised,2026-01-01,B,New name", "B,revoked,2026-11-24,B,Firm B"])
+        #expect(try Self.compare(result, rows).changes.map(\.supersedes) == [["a1", "a2", "s1", "s2", "s3"], []])
+        let gone = try Self.compare(
+            try Self.file([]), [rows[2]], .revoke(from: try #require(Timestamp(parsing: "2025-12-01T00:00:00Z"))))
+        #expect(gone.changes.map(\.supersedes) == [["b1", "s4"]])
     }
 
     @Test("a correction supersedes and keeps its validFrom; another date stands beside")

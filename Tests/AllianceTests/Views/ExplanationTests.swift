@@ -103,10 +103,32 @@ struct ExplanationTests {
         }
         let proposed = try explain(.by(count: 2), [("pk", [proposal])], [endorsement("sv")])
         #expect(proposed.effective == nil && text(proposed).contains("1 of 2 needed: proposed only"))
-        #expect(proposed.changes.contains("1 more member endorses entry 3 of Pakistan: then it is adopted"))
+        #expect(
+            proposed.changes.contains(
+                "1 more member endorses entry 3 of Pakistan: then it is adopted "
+                    + "(entente endorse vasp-licences K --member pk --index 3)"))
         let adopted = try explain(.by(count: 2), [("pk", [proposal])], [endorsement("sv"), endorsement("us")])
         #expect(adopted.effective?.attestation.status == "authorised")
         #expect(text(adopted).contains("endorsed by El Salvador and United States, 2 of 2 needed: adopted"))
-        #expect(adopted.changes.contains { $0.contains("no longer adopted") })
+        #expect(
+            adopted.changes.contains {
+                $0.contains("no longer adopted (entente endorse vasp-licences K --member pk --index 3 --take-back)")
+            })
+    }
+
+    @Test("A key with signs that mean something to a shell is quoted in the commands that are named")
+    func quoted() throws {
+        var log = try alliance.log()
+        let proposal = try log.licence("it's; a b")
+        let explanation = Explanation(
+            register: "vasp-licences", key: "it's; a b", rule: .by(count: 1),
+            testimonies: [
+                Explanation.Testimony(
+                    member: try alliance.member("pk"),
+                    steps: [PlacedStatement(index: 3, statement: try Statement(parsing: proposal))])
+            ], endorsements: [], definition: definition, at: Timestamp(seconds: Self.start),
+            members: alliance.charter.charter.members)
+        let command = #"entente endorse vasp-licences 'it'\''s; a b' --member pk --index 3"#
+        #expect(explanation.changes.contains { $0.contains(command) })
     }
 }

@@ -42,6 +42,21 @@ struct PlanTests {
         #expect(try Plan(parsing: plan.bytes, file: "x").bytes == plan.bytes)
     }
 
+    @Test func itKeepsWhatWasKnownOfOtherLogsInOneFormOnly() throws {
+        var context = PlanContext(
+            alliance: alliance, member: member, title: "Pakistan", zone: "Asia/Karachi", logSize: 7, officers: [],
+            twoOfficers: [])
+        context.known = KnownSizes(parsing: "us:7,sv:120")
+        let plan = try Plan(context: context, register: "agreements", made: now, summary: ["x"], drafts: drafts(1))
+        #expect(try Plan(parsing: plan.bytes, file: "x") == plan)
+        let text = String(decoding: plan.bytes, as: UTF8.self)
+        #expect(text.contains("\"known\":\"sv:120,us:7\""))
+        for bad in ["us:7,sv:120", "sv:0120,us:7", "sv:120,sv:7", "sv", ""] {
+            let changed = text.replacingOccurrences(of: "sv:120,us:7", with: bad)
+            #expect(throws: SetupError.self, "\(bad)") { try Plan(parsing: Array(changed.utf8), file: "x") }
+        }
+    }
+
     @Test func aLineIsReadHoweverItsJSONIsWritten() throws {
         let officer = signer("ayesha")
         var plan = try plan(drafts(2), officers: [officer])
