@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "entente", targets: ["entente"]),
         .executable(name: "entente-simulator", targets: ["Simulator"]),
         .executable(name: "entente-benchmark", targets: ["EntenteBenchmark"]),
+        .executable(name: "entente-histories", targets: ["Histories"]),
     ],
     dependencies: [
         // Why each of these is here: Docs/decisions/0001-dependencies.md.
@@ -136,6 +137,11 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             path: "Tests/Support",
+            swiftSettings: strict
+        ),
+        // Random histories of joined registers, compared with a second implementation of the joins (Tests/run).
+        .executableTarget(
+            name: "Histories", dependencies: ["Alliance", "TestSupport"], path: "Tests/Histories",
             swiftSettings: strict
         ),
         // What must hold of every reader of outside bytes, for libFuzzer (Tests/Fuzz/run) and for the tests alike.
