@@ -24,7 +24,10 @@ public final class DocumentFolder: Sendable {
             throw StoreError(.file, "\(folder) cannot be made: \(error.localizedDescription)")
         }
         let leftovers = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/incoming")) ?? []
-        for name in leftovers where name.hasPrefix("new-") { unlink("\(folder)/incoming/\(name)") }
+        // Whose bytes were to be kept apart is not known any more.
+        for name in leftovers where name.hasPrefix("new-") || name.contains(".") {
+            unlink("\(folder)/incoming/\(name)")
+        }
     }
 
     /// The folder as it is, for looking only.
@@ -40,48 +43,52 @@ public final class DocumentFolder: Sendable {
     public func holds(_ digest: HashValue) -> Bool { FileManager.default.fileExists(atPath: path(of: digest)) }
 
     /// Bytes of a document that have arrived so far; where a fetch goes on.
-    public func received(_ digest: HashValue) -> Int64 {
-        let path = incoming(digest)
-        guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber else { return 0 }
-        return size.int64Value
-    }
+    public func received(_ digest: HashValue) -> Int64 { Self.size(incoming(digest)) }
 
     /// A member is asked for what is missing of a document: only its bytes are taken from now on.
     ///
     /// - Returns: from which byte on it is to send.
     public func resume(_ digest: HashValue, from member: String) -> Int64 {
         sources.withLock { sources in
-            let received = received(digest)
-            if sources.begin(digest, from: member, received: received) { return received }
-            discard(digest)
-            return 0
+            let received = Self.size(incoming(digest, from: member, sources))
+            sources.begin(digest, from: member, received: received)
+            return received
         }
     }
 
     /// Adds bytes behind those that have arrived.
     ///
-    /// - Parameter member: who sent them; nil where nobody else is asked at the same time.
+    /// - Parameter member: who sent them, and was asked last; nil where nobody else is asked at the same time.
     /// - Throws: ``StoreError`` where `offset` is not where the arrived bytes end, more than `size` would arrive, or another
     ///   member was asked since.
     public func receive(
         _ bytes: [UInt8], of digest: HashValue, at offset: Int64, size: Int64, from member: String? = nil
     ) throws {
-        if let member, !sources.withLock({ $0.isAsked(member, for: digest) }) {
-            throw StoreError(.moved, "the document comes from another member now")
+        // Within the lock, so that what was looked at is what is written; a piece is small.
+        let file = try sources.withLock { sources in
+            try Self.check(member, digest, sources)
+            let path = incoming(digest, from: member, sources)
+            let received = Self.size(path)
+            guard received == offset else {
+                throw StoreError(.moved, "the document's next byte is \(received), not \(offset)")
+            }
+            guard offset + Int64(bytes.count) <= size, size <= Self.sizeLimit else {
+                throw StoreError(.damaged, "more bytes came than the document has")
+            }
+            let file = try File(path: path, flags: O_WRONLY | O_CREAT | O_APPEND)
+            try file.write(bytes)
+            return file
         }
-        guard received(digest) == offset else {
-            throw StoreError(.moved, "the document's next byte is \(received(digest)), not \(offset)")
-        }
-        guard offset + Int64(bytes.count) <= size, size <= Self.sizeLimit else {
-            throw StoreError(.damaged, "more bytes came than the document has")
-        }
-        let file = try File(path: incoming(digest), flags: O_WRONLY | O_CREAT | O_APPEND)
-        try file.write(bytes)
         // A piece at a time: a gigabyte that is synced at its end keeps every other sync waiting behind it.
         if offset / Self.syncedPiece != (offset + Int64(bytes.count)) / Self.syncedPiece { try file.sync() }
     }
 
     private static let syncedPiece: Int64 = 1 << 20
+
+    private static func check(_ member: String?, _ digest: HashValue, _ sources: DocumentSources) throws {
+        guard let member, !sources.isAsked(member, for: digest) else { return }
+        throw StoreError(.moved, "the document comes from another member now")
+    }
 
     /// Makes a received document final, once its digest is right; a wrong one is removed.
     ///
@@ -89,29 +96,45 @@ public final class DocumentFolder: Sendable {
     /// - Throws: ``StoreError`` with code `damaged` where the bytes are not the document; `moved` where not all of these are
     ///   the member's, or another member was asked since.
     public func finish(_ digest: HashValue, from member: String? = nil) throws {
-        if let member, !sources.withLock({ $0.isAsked(member, for: digest) }) {
-            throw StoreError(.moved, "the document comes from another member now")
+        // Nobody adds to what is looked at now, and whoever is asked meanwhile begins another file.
+        let whole = temporaryPath()
+        let isOfOne = try sources.withLock { sources in
+            try Self.check(member, digest, sources)
+            let path = incoming(digest, from: member, sources)
+            guard rename(path, whole) == 0 else {
+                throw StoreError(.unknown, "nothing of the document has arrived")
+            }
+            return sources.end(digest) || member == nil
         }
-        let path = incoming(digest)
+        var isPlaced = false
+        defer { if !isPlaced { unlink(whole) } }
         var hash = SHA256()
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw StoreError(.unknown, "nothing of the document has arrived")
+        guard let handle = FileHandle(forReadingAtPath: whole) else {
+            throw StoreError(.file, "\(whole) cannot be read: \(String(cString: strerror(errno)))")
         }
         while let part = try handle.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
         try handle.close()
         guard HashValue(hash.finalize()) == digest else {
-            discard(digest)
-            guard sources.withLock({ $0.wasWrong(digest) }) || member == nil else {
+            guard isOfOne else {
+                sources.withLock { $0.spoil(digest) }
                 throw StoreError(.moved, "what several members sent is not the document \(digest.hex)")
             }
             throw StoreError(.damaged, "the bytes received are not the document \(digest.hex)")
         }
-        try place(path, as: digest)
-        sources.withLock { $0.wasRight(digest) }
+        try place(whole, as: digest)
+        isPlaced = true
+        discard(digest)
+        sources.withLock { $0.complete(digest) }
     }
 
     /// Removes what has arrived of a document.
-    public func discard(_ digest: HashValue) { unlink(incoming(digest)) }
+    public func discard(_ digest: HashValue) {
+        unlink(incoming(digest))
+        let folder = "\(folder)/incoming"
+        guard sources.withLock({ $0.areApart(digest) }) else { return }
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasPrefix("\(digest.hex).") { unlink("\(folder)/\(name)") }
+    }
 
     /// Stores a whole document.
     ///
@@ -149,6 +172,17 @@ public final class DocumentFolder: Sendable {
     }
 
     private func incoming(_ digest: HashValue) -> String { "\(folder)/incoming/\(digest.hex)" }
+
+    /// Where the bytes of a member go.
+    private func incoming(_ digest: HashValue, from member: String?, _ sources: DocumentSources) -> String {
+        guard let member, sources.areApart(digest) else { return incoming(digest) }
+        return "\(incoming(digest)).\(HashValue.sha256(Array(member.utf8)).hex.prefix(16))"
+    }
+
+    private static func size(_ path: String) -> Int64 {
+        let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber
+        return size?.int64Value ?? 0
+    }
 
     private func place(_ temporary: String, as digest: HashValue) throws {
         let file = try File(path: temporary, flags: O_RDONLY)

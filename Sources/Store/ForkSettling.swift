@@ -33,8 +33,8 @@ struct ForkSettling {
         let own = try record.quorum > 0 ? Store.checkpoint(db, log.id, record.quorum) : nil
         if let own, own.size > end?.size ?? 0 {
             end = Store.ForkEnd(
-                size: own.size, root: own.root, note: own.note, full: try own.fullNote(), cosignatures: own.cosignatures
-            )
+                size: own.size, root: own.root, note: own.note, full: try withFirstQuorum(own, log.id),
+                cosignatures: own.cosignatures)
         }
         // What was settled, and what was fetched since, lies within a quorum: it never goes back.
         let floor = isSettled ? record.size : own?.size ?? 0
@@ -50,7 +50,8 @@ struct ForkSettling {
             arguments: [log.id, Int64(record.cosigned)])
         try db.execute(
             sql: "DELETE FROM fork_head WHERE log = ? AND size < ?", arguments: [log.id, Int64(log.size)])
-        let head = log.headSize == log.size ? try Store.checkpoint(db, log.id, log.size)?.fullNote() : nil
+        let kept = log.headSize == log.size ? try Store.checkpoint(db, log.id, log.size) : nil
+        let head = try kept.map { try withFirstQuorum($0, log.id) }
         let waiting = try Data.fetchAll(
             db, sql: "SELECT note FROM fork_head WHERE log = ? AND size > ? ORDER BY size DESC",
             arguments: [log.id, Int64(log.size)])
@@ -128,8 +129,26 @@ struct ForkSettling {
         let kept = try Data.fetchOne(
             db.cachedStatement(sql: "SELECT note FROM fork_head WHERE log = ? AND size = ? AND root = ?"),
             arguments: [log, key.size, key.root])
-        guard let kept, let other = try? SignedNote(parsing: [UInt8](kept)) else { return note }
-        let ours = try SignedNote(parsing: note)
+        guard let kept else { return note }
+        return try union([UInt8](kept), note)
+    }
+
+    /// A checkpoint's note with the lines that once made its quorum: those by keys that a charter has replaced since are kept
+    /// nowhere else, and without them others would count to another end.
+    private func withFirstQuorum(_ checkpoint: SignedCheckpoint, _ log: Int64) throws -> [UInt8] {
+        let note = try checkpoint.fullNote()
+        let first = try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT note FROM first_quorum WHERE log = ? AND size = ?"),
+            arguments: [log, Int64(checkpoint.size)])
+        guard let first else { return note }
+        return try union([UInt8](first), note)
+    }
+
+    /// Two notes of one text: the first's lines, then the other's by other keys.
+    private func union(_ first: [UInt8], _ second: [UInt8]) throws -> [UInt8] {
+        guard let ours = try? SignedNote(parsing: first) else { return second }
+        let other = try SignedNote(parsing: second)
+        guard ours.text == other.text else { return second }
         let missing = other.signatures.filter { line in
             !ours.signatures.contains { $0.name == line.name && $0.keyID == line.keyID }
         }

@@ -135,6 +135,27 @@ import TransparencyLog
         #expect(ends(again.take(.forkHeads([try other.head(cosigners: members("jp"))]), from: 1)).count == 1)
     }
 
+    @Test func whatWeCosignedIsKeptThroughTheSettingBackAndTellsItselfWithTheHeadThatNeedsIt() throws {
+        var settings = ReplicationSettings()
+        settings.forkHeadsPerMember = 2
+        var node = alliance.node("sv", settings: settings, logs: [try pk.snapshot()])
+        _ = node.handle(.started, now: .t0)
+        node.meet(1, "us", alliance)
+        node.meet(2, "jp", alliance)
+        _ = node.take(.forkProof(proof), from: 1)
+        // The store had more of ours than are told.
+        let ours = try (5...10).map { try pk.head($0, cosigners: members("sv")) }
+        let effects = node.handle(settled(pk, 4, waiting: ours.reversed()), now: .t0)
+        let kept = effects.compactMap { if case .persistForkHeads(_, let notes) = $0 { notes } else { nil } }.last
+        #expect(try Set((kept ?? []).map(text)) == Set(ours.map(text)))
+        // Another remembers one that we would not tell by ourselves: with our line it is a quorum, and the teller hears so.
+        let told = node.take(.forkHeads([try pk.head(6, cosigners: members("us"))]), from: 1)
+        for peer in [1, 2] as [UInt64] {
+            let note = try #require(forkHeads(told, to: peer).first)
+            #expect(try SignedNote(parsing: note).signatures.count == 3, "the log's line, theirs and ours")
+        }
+    }
+
     @Test func falseHeadsAreThePeersFaultAndAFloodIsNotPassedOn() throws {
         var settings = ReplicationSettings()
         settings.forkPushes = 3

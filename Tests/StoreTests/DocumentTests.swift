@@ -94,15 +94,17 @@ struct DocumentTests {
             try documents.receive(Array(bytes[half...]), of: digest, at: Int64(half), size: size, from: "honest")
             let mixed = #expect(throws: StoreError.self) { try documents.finish(digest, from: "honest") }
             #expect(mixed?.code == .moved && documents.received(digest) == 0)
-            // Once more: what the liar sends is of no use to anybody else.
+            // Once more: what each sends is kept apart, and what the other sends meanwhile takes nothing from it.
             #expect(documents.resume(digest, from: "liar") == 0)
             try documents.receive([0], of: digest, at: 0, size: size, from: "liar")
             #expect(documents.resume(digest, from: "honest") == 0)
             try documents.receive(Array(bytes[..<half]), of: digest, at: 0, size: size, from: "honest")
+            #expect(documents.resume(digest, from: "liar") == 1)
             #expect(documents.resume(digest, from: "honest") == Int64(half), "one's own bytes are gone on with")
             try documents.receive(Array(bytes[half...]), of: digest, at: Int64(half), size: size, from: "honest")
             try documents.finish(digest, from: "honest")
             #expect(documents.holds(digest))
+            #expect(try leftovers(folder).isEmpty)
             // Who sent all of it is to blame.
             let other = HashValue.sha256([1])
             #expect(documents.resume(other, from: "liar") == 0)

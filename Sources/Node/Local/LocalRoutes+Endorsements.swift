@@ -52,13 +52,17 @@ extension LocalRoutes {
             guard let identity = HashValue(hex: text) else {
                 throw LocalError(.badRequest, "invalid", "identity must be a SHA-256 in hexadecimal (64 characters)")
             }
+            var refusal: LocalError?
             for member in charter.members {
-                if let index = try await store.index(of: identity, in: log(of: member)) {
-                    return [try await endorsable(at: index, member)]
+                guard let index = try await store.index(of: identity, in: log(of: member)) else { continue }
+                // Another member may have put the same bytes into its own log, where they do not count.
+                do { return [try await endorsable(at: index, member)] } catch let error as LocalError {
+                    refusal = refusal ?? error
                 }
             }
-            throw LocalError(
-                .notFound, "unknown", "no log that this node holds has a statement of identity \(identity.hex)")
+            throw refusal
+                ?? LocalError(
+                    .notFound, "unknown", "no log that this node holds has a statement of identity \(identity.hex)")
         }
         if query.text("index") != nil {
             let member = try query.member()

@@ -40,8 +40,11 @@ extension LocalRoutes {
         } else {
             let limit = Int(try query.number("limit", default: 100, most: Self.rowLimit))
             var found: (views: [JSONValue], next: String?) = ([], nil)
+            var looked = 0
             if let register, limit > 0 {
-                found = try await collect(register, after: query.text("after"), limit: limit, time, known) { _ in true }
+                found = try await collect(
+                    register, after: query.text("after"), limit: limit, time, known, looked: &looked
+                ) { _ in true }
             }
             answer["entries"] = .array(found.views)
             answer["next"] = found.next.map { .string($0) } ?? .null
@@ -60,19 +63,28 @@ extension LocalRoutes {
         if let cursor, cursor.count != 3 { throw LocalError(.badRequest, "invalid", "after is no cursor of this list") }
         var views: [JSONValue] = []
         var isReached = cursor == nil
+        var looked = 0
         for register in try await registersToJudge(query.text("register")) {
             // Where each word stands alone, a register is one for each member.
             let whose = register.members.count == 1 ? register.members[0].name : ""
             let isHere = cursor.map { $0[0] == register.name && $0[1] == whose } ?? false
             if isHere { isReached = true }
             guard isReached, limit > 0 else { continue }
+            guard views.count < limit, looked < Self.keysAtOnce else {
+                return ["conflicts": .array(views), "next": .string("\(register.name):\(whose):")]
+            }
             let found = try await collect(
-                register, after: isHere ? cursor?[2] : nil, limit: limit - views.count, time, nil, atLeast: 2
+                register, after: isHere ? cursor?[2] : nil, limit: limit - views.count, time, nil, atLeast: 2,
+                looked: &looked
             ) { $0.entry.choice.isConflict }
             views += found.views
             if let next = found.next {
                 return ["conflicts": .array(views), "next": .string("\(register.name):\(whose):\(next)")]
             }
+        }
+        guard isReached else {
+            throw LocalError(
+                .badRequest, "invalid", "the registers have changed since the page before: ask from the start")
         }
         return ["conflicts": .array(views), "next": .null]
     }
@@ -95,11 +107,10 @@ extension LocalRoutes {
     /// Joined entries that a caller wants, until there are so many, or so many keys were looked at.
     private func collect(
         _ register: JoinedRegister, after: String?, limit: Int, _ time: Int64, _ known: Knowledge?, atLeast: Int = 0,
-        _ isWanted: (JoinedRow) -> Bool
+        looked: inout Int, _ isWanted: (JoinedRow) -> Bool
     ) async throws -> (views: [JSONValue], next: String?) {
         var views: [JSONValue] = []
         var after = after
-        var looked = 0
         repeat {
             let page = try await keys(of: register, after: after, limit: atLeast > 1 ? 1_000 : min(1_000, limit + 1))
             for (position, (key, statements)) in page.keys.enumerated() {

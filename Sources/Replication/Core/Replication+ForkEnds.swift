@@ -113,9 +113,20 @@ extension Replication {
 
     private mutating func learn(_ heads: [ForkEnding.Head], of log: Int, from source: PeerID?) {
         let end = logs[log].ending?.known.end
+        let own = logs[log].ending?.own.count
         let news = heads.filter { logs[log].ending?.add($0) ?? false }
-        guard !news.isEmpty else { return }
+        guard !news.isEmpty || logs[log].ending?.own.count != own else { return }
         emitForkHeads(log)
+        guard !news.isEmpty else { return }
+        // With what we knew of the same heads besides.
+        let merged = (logs[log].ending?.heads ?? []).filter { known in
+            news.contains { $0.size == known.size && $0.root == known.root }
+        }
+        let added = merged.filter { known in
+            !news.contains {
+                $0.size == known.size && $0.root == known.root && $0.cosignatures.count >= known.cosignatures.count
+            }
+        }
         let isOther = logs[log].ending?.known.end != end
         if isOther {
             logs[log].needsSettling = true
@@ -124,9 +135,9 @@ extension Replication {
             guard logs[log].forkPushes < settings.forkPushes else { return }
             logs[log].forkPushes += 1
         }
-        let told = isOther ? (logs[log].ending?.end.map { [$0] } ?? []) : news
-        for peer in peers.indices where peers[peer].id != source && peers[peer].logs[log].toldFork {
-            tellForkHeads(told, to: peer)
+        let told = isOther ? (logs[log].ending?.end.map { [$0] } ?? []) : merged
+        for peer in peers.indices where peers[peer].logs[log].toldFork {
+            tellForkHeads(peers[peer].id == source ? added : told, to: peer)
         }
     }
 
@@ -184,6 +195,8 @@ extension Replication {
         logs[log].settlingFailures = 0
         take(size, root, note, of: log)
         learn(([note] + waiting).compactMap { forkHead($0, of: log) }, of: log, from: nil)
+        // Also what is remembered and told nobody: an earlier list of what is to be kept did not have it.
+        emitForkHeads(log)
         settle(log)
         for peer in peers.indices {
             (peers[peer].logs[log].known, peers[peer].logs[log].told) = (0, 0)

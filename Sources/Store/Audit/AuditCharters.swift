@@ -11,6 +11,11 @@ struct AuditCharters {
     /// The quorum of the charter in force.
     var quorum: Int { chain.current.charter.quorum }
 
+    /// Whose cosignatures made a quorum of a member's log, under each charter.
+    func quorums(of owner: String) -> [ReplicaQuorum] {
+        chain.versions.map { ReplicaQuorum(charter: $0.charter, owner: owner) }
+    }
+
     /// The least quorum that any charter asked for.
     var leastQuorum: Int { chain.versions.map(\.charter.quorum).min() ?? quorum }
 

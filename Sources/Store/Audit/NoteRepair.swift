@@ -197,11 +197,13 @@ struct NoteRepair {
         for size in try Int64.fetchAll(
             db,
             sql: """
-                SELECT size FROM main.cosignature WHERE log = ?1 AND size NOT IN
-                (SELECT size FROM main.first_quorum WHERE log = ?1) GROUP BY size HAVING count(*) >= ?2
-                """, arguments: [log.id, charters.quorum])
+                SELECT DISTINCT size FROM main.cosignature WHERE log = ?1 AND size NOT IN
+                (SELECT size FROM main.first_quorum WHERE log = ?1)
+                """, arguments: [log.id])
         {
-            guard let kept = try Store.checkpoint(db, log.id, UInt64(size)) else { continue }
+            guard let kept = try Store.checkpoint(db, log.id, UInt64(size)),
+                charters.quorums(of: log.member.id).contains(where: { $0.isReached(by: kept.cosignatures.map(\.line)) })
+            else { continue }
             try db.execute(
                 sql: "INSERT INTO main.first_quorum(log, size, note) VALUES (?, ?, ?)",
                 arguments: [log.id, size, Data(try kept.fullNote())])
