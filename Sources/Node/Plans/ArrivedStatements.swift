@@ -6,8 +6,6 @@ import TransparencyLog
 struct ArrivedStatements {
     let client: NodeClient
 
-    /// Entries of one log that are looked at.
-    private static let lookedAt: UInt64 = 100_000
     /// Statements that are named.
     private static let shown = 5
 
@@ -56,11 +54,14 @@ struct ArrivedStatements {
     private func arrived(since size: KnownSizes.Size, _ subjects: Set<Subject>) async throws -> [String] {
         var found: [String] = []
         var index = size.entries
-        while index < size.entries + Self.lookedAt {
+        while true {
+            guard index < size.entries + PlanSubmission.lookedAt else {
+                throw PlanSubmission.tooMuch("\(size.member)'s log")
+            }
             let page = try await client.get(
                 "/v1/entries", [("member", size.member), ("from", String(index)), ("limit", "1000")])
             let entries = page["entries"]?.array ?? []
-            if entries.isEmpty { break }
+            if entries.isEmpty { return found }
             for entry in entries where entry["counts"]?.bool == true {
                 let isAbout = (entry["about"]?.array ?? []).contains { one in
                     subjects.contains(Subject(one["register"]?.string ?? "", one["key"]?.string ?? ""))
@@ -72,6 +73,5 @@ struct ArrivedStatements {
             }
             index += UInt64(entries.count)
         }
-        return found
     }
 }

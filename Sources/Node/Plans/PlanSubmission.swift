@@ -43,8 +43,9 @@ public struct PlanSubmission: Sendable {
         for document in plan.documents { try await send(document) }
         let batches = plan.batches()
         if !anyway {
-            try await checkBase(plan, logSize: UInt64(context["logSize"]?.integer ?? 0))
-            try await ArrivedStatements(client: client).check(plan)
+            // What came after a part of it was published changes nothing: the rest belongs to it.
+            let isBegun = try await checkBase(plan, logSize: UInt64(context["logSize"]?.integer ?? 0))
+            if !isBegun { try await ArrivedStatements(client: client).check(plan) }
         }
         var first: UInt64?
         var last: UInt64 = 0
@@ -125,20 +126,27 @@ public struct PlanSubmission: Sendable {
     }
 
     /// Entries that stand in the log since a plan was made, and are looked at.
-    private static let lookedAt: UInt64 = 100_000
+    static let lookedAt: UInt64 = 100_000
 
     /// Refuses a plan whose register changed since: what it supersedes or leaves alone may be out of date.
-    private func checkBase(_ plan: Plan, logSize: UInt64) async throws {
-        guard let register = plan.register, logSize > plan.base else { return }
+    ///
+    /// - Returns: whether some of the plan's own entries stand in the log already.
+    private func checkBase(_ plan: Plan, logSize: UInt64) async throws -> Bool {
+        guard let register = plan.register, logSize > plan.base else { return false }
+        var isBegun = false
         var own: Set<String> = []
         for entry in plan.entries { own.insert(HashValue.sha256(entry).hex) }
         var index = plan.base
         while index < logSize, index < plan.base + Self.lookedAt {
             let page = try await client.get("/v1/entries", [("from", String(index)), ("limit", "1000")])
             let entries = page["entries"]?.array ?? []
-            if entries.isEmpty { return }
+            if entries.isEmpty { return isBegun }
             for entry in entries where entry["register"]?.string == register && entry["counts"]?.bool == true {
-                guard let identity = entry["identity"]?.string, !own.contains(identity) else { continue }
+                guard let identity = entry["identity"]?.string else { continue }
+                guard !own.contains(identity) else {
+                    isBegun = true
+                    continue
+                }
                 // Versions of different documents do not touch each other.
                 if register == ReservedMap.documents, !touches(plan, key: entry["key"]?.string) { continue }
                 throw SetupError(
@@ -148,6 +156,17 @@ public struct PlanSubmission: Sendable {
             }
             index += UInt64(entries.count)
         }
+        // Behind what an earlier part of it made, nothing more is looked at.
+        guard isBegun || index >= logSize else { throw Self.tooMuch("this member's own log") }
+        return isBegun
+    }
+
+    /// More was published since than is looked at.
+    static func tooMuch(_ log: String) -> SetupError {
+        SetupError(
+            .mismatch, "plan",
+            "more than \(lookedAt) entries came into \(log) since it was made; make the plan anew, or publish it with --anyway"
+        )
     }
 
     private func touches(_ plan: Plan, key: String?) -> Bool {
