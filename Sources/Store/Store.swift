@@ -156,18 +156,22 @@ public final class Store: Sendable {
         let turn = givesWay ? nil : turns.begin()
         defer { turn?.end() }
         do {
-            let result = try await pool.writeWithoutTransaction { [writer] db in
-                turn?.end()
-                writer.givingWay.isOn = givesWay
-                defer { writer.givingWay.isOn = false }
-                do {
-                    return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
-                } catch let error as DatabaseError {
-                    // Before anything else is written: the next in the queue must not build on what may not be there.
-                    writer.forget()
-                    throw error
+            // In a task of its own: GRDB interrupts the connection when the caller's task is cancelled, and may do so a moment too
+            // late, when somebody else's write, or the closing, has begun.
+            let result = try await Task { [pool, writer] in
+                try await pool.writeWithoutTransaction { db in
+                    turn?.end()
+                    writer.givingWay.isOn = givesWay
+                    defer { writer.givingWay.isOn = false }
+                    do {
+                        return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
+                    } catch let error as DatabaseError {
+                        // Before anything else is written: the next in the queue must not build on what may not be there.
+                        writer.forget()
+                        throw error
+                    }
                 }
-            }
+            }.value
             await shortenChanges()
             return result
         } catch let error as StoreError {
@@ -214,9 +218,15 @@ public final class Store: Sendable {
     }
 
     func read<Result: Sendable>(_ body: @Sendable @escaping (Database) throws -> Result) async throws -> Result {
-        do {
-            return try await pool.unsafeRead { db in
+        func readOnce() async throws -> Result {
+            try await pool.unsafeRead { db in
                 try Self.transaction(db, "BEGIN DEFERRED TRANSACTION") { try body(db) }
+            }
+        }
+        do {
+            do { return try await readOnce() } catch DatabaseError.SQLITE_INTERRUPT where !Task.isCancelled {
+                // Meant for who had the connection before, and was cancelled.
+                return try await readOnce()
             }
         } catch let error as DatabaseError {
             throw StoreError(.file, "the database refused a read: \(error.message ?? "") (SQLite \(error.resultCode))")
