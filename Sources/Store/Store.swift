@@ -96,10 +96,14 @@ public final class Store: Sendable {
 
     /// Moves everything from the log of the database into its file, and ends all connections.
     public func close() throws {
-        try pool.writeWithoutTransaction { [writer] db in
-            writer.finalize()
-            _ = try db.checkpoint(.truncate)
+        func fold() throws {
+            try pool.writeWithoutTransaction { [writer] db in
+                writer.finalize()
+                _ = try db.checkpoint(.truncate)
+            }
         }
+        // An interruption was meant for a task that was cancelled just before.
+        do { try fold() } catch DatabaseError.SQLITE_INTERRUPT { try fold() }
         try pool.close()
     }
 
@@ -156,22 +160,14 @@ public final class Store: Sendable {
         let turn = givesWay ? nil : turns.begin()
         defer { turn?.end() }
         do {
-            // In a task of its own: GRDB interrupts the connection when the caller's task is cancelled, and may do so a moment too
-            // late, when somebody else's write, or the closing, has begun.
-            let result = try await Task { [pool, writer] in
-                try await pool.writeWithoutTransaction { db in
-                    turn?.end()
-                    writer.givingWay.isOn = givesWay
-                    defer { writer.givingWay.isOn = false }
-                    do {
-                        return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
-                    } catch let error as DatabaseError {
-                        // Before anything else is written: the next in the queue must not build on what may not be there.
-                        writer.forget()
-                        throw error
-                    }
-                }
-            }.value
+            let result: Result
+            do { result = try await writeOnce(turn, givesWay, body) } catch DatabaseError.SQLITE_INTERRUPT
+                where !Task.isCancelled
+            {
+                // GRDB interrupts the connection when a caller's task is cancelled, and may do so a moment too late, when
+                // somebody else's write has begun: that was not meant.
+                result = try await writeOnce(turn, givesWay, body)
+            }
             await shortenChanges()
             return result
         } catch let error as StoreError {
@@ -183,6 +179,23 @@ public final class Store: Sendable {
             guard let error = error as? DatabaseError else { throw error }
             if error.resultCode == .SQLITE_FULL { throw full() }
             throw StoreError(.file, "the database refused a write: \(error.message ?? "") (SQLite \(error.resultCode))")
+        }
+    }
+
+    private func writeOnce<Result: Sendable>(
+        _ turn: WriteTurns.Turn?, _ givesWay: Bool, _ body: @Sendable @escaping (Database, WriterState) throws -> Result
+    ) async throws -> Result {
+        try await pool.writeWithoutTransaction { [writer] db in
+            turn?.end()
+            writer.givingWay.isOn = givesWay
+            defer { writer.givingWay.isOn = false }
+            do {
+                return try Self.transaction(db, "BEGIN IMMEDIATE TRANSACTION") { try body(db, writer) }
+            } catch let error as DatabaseError {
+                // Before anything else is written: the next in the queue must not build on what may not be there.
+                writer.forget()
+                throw error
+            }
         }
     }
 
